@@ -1,0 +1,49 @@
+"""What an installation can be told: environment variables `CROSSTOWN_*`, read once in main.
+
+The command line's `--home` overrides `CROSSTOWN_HOME`. Empty `bootstrap` and `registry` mean the
+embedded ones, which `crosstown up` starts under `home`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _user_cache() -> Path:
+    """The per-user cache folder of this operating system, shared by all homes."""
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "crosstown"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/crosstown"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crosstown"
+
+
+class Settings(BaseSettings):
+    """One installation's settings; frozen, passed down from main."""
+
+    model_config = SettingsConfigDict(env_prefix="CROSSTOWN_", frozen=True, extra="ignore")
+
+    home: Path = Field(default_factory=lambda: Path.home() / ".crosstown")
+    """Where this installation keeps its data, logs and state."""
+    cache: Path = Field(default_factory=_user_cache)
+    """Where downloaded jars are kept."""
+    schemas: Path | None = None
+    """The contract repository; unset: the one that ships with Crosstown."""
+    bootstrap: str = ""
+    """Kafka bootstrap servers of a cluster of your own; empty: the embedded broker."""
+    registry: str = ""
+    """URL of a Confluent-compatible schema registry; empty: the embedded one."""
+    kafka: dict[str, str] = Field(default_factory=dict)
+    """More librdkafka settings for every client, as a JSON object (security.protocol, ...)."""
+    timezone: str = ""
+    """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
+
+    @property
+    def embedded(self) -> bool:
+        """Whether Crosstown starts the broker itself."""
+        return not self.bootstrap
