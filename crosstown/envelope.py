@@ -1,0 +1,202 @@
+"""The envelope: what is common to all events, and its bytes.
+
+The fields, their order and their meaning stand in `formats/accepted.avsc`; the first 16, up to and
+with `flags`, are the **prefix**: what an event says. `known_at` and `via` say how it reached us.
+Source of the limits and rules: docs/decisions/0002.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final, cast
+
+import fastavro
+
+from crosstown.errors import Refused
+from crosstown.formats import ACCEPTED, plain
+
+MAX_BYTES: Final = 4_096
+MAX_KEY_BYTES: Final = 128
+MAX_REFS: Final = 16
+MAX_HEADLINE: Final = 280
+
+
+class Step(Enum):
+    """What an event means for its record; the order is the Avro enum's."""
+
+    REPORTED = "REPORTED"
+    ASSIGNED = "ASSIGNED"
+    IN_PROGRESS = "IN_PROGRESS"
+    HANDED_OFF = "HANDED_OFF"
+    WAITING = "WAITING"
+    RESOLVED = "RESOLVED"
+    CLOSED = "CLOSED"
+    REOPENED = "REOPENED"
+    NOTE = "NOTE"
+    WITHDRAWN = "WITHDRAWN"
+    OTHER = "OTHER"
+
+
+class Via(Enum):
+    """How a version of an event reached us; the order is the Avro enum's."""
+
+    HAND = "hand"
+    BATCH = "batch"
+    POLL = "poll"
+    PUSH = "push"
+    CHANGELOG = "changelog"
+    EVENT = "event"
+
+
+STEPS: Final = tuple(step.value for step in Step)
+VIAS: Final = tuple(via.value for via in Via)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """One version of one event; times are microseconds since 1970 UTC, empty text is absent."""
+
+    event_id: str
+    agency: str
+    record: str
+    type: str
+    step: str
+    occurred_at: int
+    due_at: int | None = None
+    jurisdiction: str
+    place: str = ""
+    area: str = ""
+    concern: str = ""
+    to_agency: str = ""
+    channel: str = ""
+    refs: tuple[str, ...] = ()
+    headline: str = ""
+    flags: tuple[str, ...] = ()
+    known_at: int
+    via: str
+
+
+_ACCEPTED = plain(ACCEPTED)
+FIELDS: Final[tuple[str, ...]] = tuple(field["name"] for field in _ACCEPTED["fields"][:-1])
+_PREFIX_FIELDS = _ACCEPTED["fields"][: FIELDS.index("known_at")]
+_PREFIX = fastavro.parse_schema({**_ACCEPTED, "name": "Prefix", "fields": _PREFIX_FIELDS})
+_VIA_INDEX = {via: index for index, via in enumerate(VIAS)}
+_STEP_INDEX = {step: index for index, step in enumerate(STEPS)}
+
+
+def zigzag(number: int) -> bytes:
+    """Avro's variable-length encoding of a long."""
+    n = (number << 1) ^ (number >> 63)
+    out = bytearray()
+    while n > 0x7F:
+        out.append((n & 0x7F) | 0x80)
+        n >>= 7
+    out.append(n)
+    return bytes(out)
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return (zigzag(len(data)) if len(data) > 63 else _SHORT[len(data)]) + data
+
+
+_SHORT = [zigzag(n) for n in range(64)]
+
+
+def _texts(values: tuple[str, ...]) -> bytes:
+    if not values:
+        return b"\0"
+    return zigzag(len(values)) + b"".join(map(_text, values)) + b"\0"
+
+
+def prefix_bytes(e: Envelope) -> bytes:
+    """The Avro bytes of what the event says: all fields up to and with `flags`."""
+    due = b"\0" if e.due_at is None else b"\x02" + zigzag(e.due_at)
+    return b"".join((
+        _text(e.event_id), _text(e.agency), _text(e.record), _text(e.type),
+        _SHORT[_STEP_INDEX[e.step]], zigzag(e.occurred_at), due,
+        _text(e.jurisdiction), _text(e.place), _text(e.area), _text(e.concern),
+        _text(e.to_agency), _text(e.channel), _texts(e.refs), _text(e.headline), _texts(e.flags),
+    ))  # fmt: skip
+
+
+def suffix_bytes(known_at: int, via: str) -> bytes:
+    """The Avro bytes of how it reached us, which complete an envelope after its prefix."""
+    return zigzag(known_at) + _SHORT[_VIA_INDEX[via]]
+
+
+def read_prefix(data: bytes, start: int = 0) -> tuple[dict[str, Any], int]:
+    """The prefix's fields from Avro bytes at `start`, times as plain longs, and where it ends.
+
+    Only for bytes that intake wrote; the rest of the message is not looked at.
+    """
+    stream = io.BytesIO(data)
+    stream.seek(start)
+    fields = cast("dict[str, Any]", fastavro.schemaless_reader(stream, _PREFIX, None))
+    return fields, stream.tell()
+
+
+def read_long(data: bytes, start: int) -> tuple[int, int]:
+    """One Avro long from trusted bytes at `start`, and where it ends."""
+    shift = value = 0
+    while True:
+        byte = data[start]
+        start += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (value >> 1) ^ -(value & 1), start
+        shift += 7
+
+
+def read(data: bytes, start: int = 0) -> tuple[Envelope, int]:
+    """A whole envelope from trusted Avro bytes at `start`, and where it ends."""
+    fields, end = read_prefix(data, start)
+    known_at, end = read_long(data, end)
+    via, end = read_long(data, end)
+    fields["refs"] = tuple(fields["refs"])
+    fields["flags"] = tuple(fields["flags"])
+    return Envelope(**fields, known_at=known_at, via=VIAS[via]), end
+
+
+def content_hash(prefix: bytes, payload: bytes) -> bytes:
+    """SHA-256 of what a version says: the prefix, and the payload's body without its frame.
+
+    The frame's schema id differs between registries; the same saying must not.
+    """
+    return hashlib.sha256(prefix + payload[5:]).digest()
+
+
+def accepted_key(e: Envelope, content: bytes) -> bytes:
+    """The key in `accepted`: one a version, so that compaction loses none.
+
+    `event_id:known_at:content:via`, known_at in microseconds, content in hex.
+    """
+    return f"{e.event_id}:{e.known_at}:{content.hex()}:{e.via}".encode()
+
+
+def check(e: Envelope) -> None:
+    """Refuse an envelope that breaks the limits of docs/decisions/0002; nothing is ever cut."""
+    for name, value in (("record", e.record), ("place", e.place)):
+        if len(value.encode()) > MAX_KEY_BYTES:
+            raise Refused(f"{name}-too-long", f"{value[:40]}... is over {MAX_KEY_BYTES} bytes")
+    _check_record(e.record)
+    if not e.record.startswith(e.agency + "/"):
+        raise Refused("record-of-another", f"record {e.record} doesn't begin with {e.agency}/",
+                      mend="another agency's record goes into refs")  # fmt: skip
+    if len(e.refs) > MAX_REFS:
+        raise Refused("too-many-refs", f"{len(e.refs)} refs; at most {MAX_REFS}")
+    for ref in e.refs:
+        if len(ref.encode()) > MAX_KEY_BYTES:
+            raise Refused("ref-too-long", f"{ref[:40]}... is over {MAX_KEY_BYTES} bytes")
+        _check_record(ref)
+    if e.place and not all(e.place.partition(":")):
+        raise Refused("place-without-scheme", f"{e.place} is not of the form scheme:value")
+
+
+def _check_record(record: str) -> None:
+    parts = record.split("/", 2)
+    if len(parts) < 3 or not all(parts) or not record.isprintable():
+        raise Refused("bad-record", f"{record!r} is not of the form agency/register/number")
