@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final, cast
@@ -98,7 +99,8 @@ def zigzag(number: int) -> bytes:
     return bytes(out)
 
 
-def _text(value: str) -> bytes:
+def text_bytes(value: str) -> bytes:
+    """Avro's encoding of a string."""
     data = value.encode()
     return (zigzag(len(data)) if len(data) > 63 else _SHORT[len(data)]) + data
 
@@ -106,20 +108,21 @@ def _text(value: str) -> bytes:
 _SHORT = [zigzag(n) for n in range(64)]
 
 
-def _texts(values: tuple[str, ...]) -> bytes:
+def texts_bytes(values: Sequence[str]) -> bytes:
+    """Avro's encoding of an array of strings."""
     if not values:
         return b"\0"
-    return zigzag(len(values)) + b"".join(map(_text, values)) + b"\0"
+    return zigzag(len(values)) + b"".join(map(text_bytes, values)) + b"\0"
 
 
 def prefix_bytes(e: Envelope) -> bytes:
     """The Avro bytes of what the event says: all fields up to and with `flags`."""
     due = b"\0" if e.due_at is None else b"\x02" + zigzag(e.due_at)
     return b"".join((
-        _text(e.event_id), _text(e.agency), _text(e.record), _text(e.type),
+        text_bytes(e.event_id), text_bytes(e.agency), text_bytes(e.record), text_bytes(e.type),
         _SHORT[_STEP_INDEX[e.step]], zigzag(e.occurred_at), due,
-        _text(e.jurisdiction), _text(e.place), _text(e.area), _text(e.concern),
-        _text(e.to_agency), _text(e.channel), _texts(e.refs), _text(e.headline), _texts(e.flags),
+        text_bytes(e.jurisdiction), text_bytes(e.place), text_bytes(e.area), text_bytes(e.concern),
+        text_bytes(e.to_agency), text_bytes(e.channel), texts_bytes(e.refs), text_bytes(e.headline), texts_bytes(e.flags),
     ))  # fmt: skip
 
 

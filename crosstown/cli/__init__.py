@@ -1,0 +1,66 @@
+"""The command line `crosstown`: every command in a module of its own, loaded when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Final
+
+import click
+import typer
+from typer.core import TyperGroup
+
+from crosstown.cli.shell import guarded
+
+COMMANDS: Final = {
+    "demo": "crosstown.cli.demo",
+    "up": "crosstown.cli.up",
+    "down": "crosstown.cli.down",
+    "status": "crosstown.cli.status",
+    "publish": "crosstown.cli.publish",
+    "case": "crosstown.cli.case",
+    "cases": "crosstown.cli.cases",
+    "stats": "crosstown.cli.stats",
+    "tail": "crosstown.cli.tail",
+    "agencies": "crosstown.cli.agencies",
+    "bridge": "crosstown.cli.bridge",
+}
+"""In the order in which one would use them; each module has a function `command` for typer."""
+
+
+class Lazy(TyperGroup):
+    """Commands whose modules are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All commands, in the order of use."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """One command, made from its module."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        one = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+        one.command(cmd_name)(import_module(COMMANDS[cmd_name]).command)
+        return typer.main.get_command(one)
+
+
+app = typer.Typer(
+    cls=Lazy,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="Crosstown: agencies' events become cross-agency case timelines, on Kafka.",
+    epilog="Start with: `crosstown demo`. Help with an example for each: `crosstown COMMAND --help`.",
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Keep typer from taking a single command for the whole program."""
+
+
+def main() -> None:
+    """The console script; ends the process with an exit code of docs/decisions/0004."""
+    sys.exit(guarded(typer.main.get_command(app), sys.argv[1:]))

@@ -1,0 +1,128 @@
+"""What all commands share: `--home`, `-o`, output for people or programs, errors as exit codes.
+
+Exit codes (docs/decisions/0004): 0 all; 1 an inner fault; 2 usage, not found; 3 rejected; 4 timed
+out; 5 cluster unreachable; 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+
+from crosstown.errors import CrosstownError, NotFound, Stop
+from crosstown.settings import Settings
+
+
+class Output(Enum):
+    """For whom a command prints."""
+
+    HUMAN = "human"
+    JSON = "json"
+
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", metavar="DIR", help="Where this installation keeps its data.",
+                 envvar="CROSSTOWN_HOME", show_envvar=True, show_default="~/.crosstown"),
+]  # fmt: skip
+OutputOption = Annotated[
+    Output, typer.Option("--output", "-o", help="For people, or JSON for programs.")
+]
+
+out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+
+def settings(home: Path | None) -> Settings:
+    """The settings of this call; `--home` overrides `CROSSTOWN_HOME`."""
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    try:
+        found = Settings(home=home) if home else Settings()
+    except (ValidationError, SettingsError) as error:
+        raise Stop(
+            f"a setting can't be read: {error}", mend="look at CROSSTOWN_* variables"
+        ) from None
+    return found.model_copy(update={"home": found.home.expanduser().absolute()})
+
+
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object on one line of standard output."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def print_json_lines(values: Iterable[Mapping[str, Any]]) -> None:
+    """JSON lines on standard output."""
+    for value in values:
+        print_json(value)
+
+
+def iso(micros: int | None) -> str | None:
+    """Microseconds UTC as ISO 8601 with `Z`; None stays None."""
+    if micros is None:
+        return None
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def guarded(command: click.Command, args: Sequence[str]) -> int:
+    """Run a command; whatever it raises becomes a message and an exit code, never a stack trace."""
+    try:
+        code = command.main(args=list(args), prog_name="crosstown", standalone_mode=False)
+        sys.stdout.flush()
+    except CrosstownError as error:
+        _say(error)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        err.print("stopped")
+        return 130
+    except BrokenPipeError:  # `| head` has seen enough
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        return _inner_fault(error)
+    return code if isinstance(code, int) else 0
+
+
+def _say(error: CrosstownError) -> None:
+    err.print(f"[bold red]crosstown:[/] {_plain(str(error))}")
+    if isinstance(error, NotFound):
+        for candidate in error.candidates:
+            err.print(f"  {_plain(candidate)}")
+    if error.mend:
+        err.print(f"  -> {_plain(error.mend)}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")
+
+
+def _inner_fault(error: Exception) -> int:
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
+    with tempfile.NamedTemporaryFile(
+        "w", prefix=f"crosstown-fault-{stamp}-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        traceback.print_exception(error, file=file)
+    err.print(
+        f"[bold red]crosstown:[/] a fault of ours: {_plain(type(error).__name__)}: {_plain(str(error))}"
+    )
+    err.print(f"  -> what happened, for a bug report: {file.name}")
+    return 1

@@ -1,0 +1,87 @@
+"""Where one installation keeps its things, and where its broker and registry answer.
+
+`run/up.json` is written by the supervisor (`crosstown up`), and by nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from crosstown.errors import Unavailable
+from crosstown.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders and files under `--home`; `make` creates the folders."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        """One log file a process: `<name>.log`."""
+        return self.path / "logs"
+
+    @property
+    def run(self) -> Path:
+        """What runs now: `up.json`, and `<name>.json` of each program that is ready."""
+        return self.path / "run"
+
+    @property
+    def state(self) -> Path:
+        """Local stores of the programs; may be deleted at any time."""
+        return self.path / "state"
+
+    @property
+    def broker(self) -> Path:
+        """The embedded broker's data."""
+        return self.path / "kafka"
+
+    @property
+    def casebook(self) -> Path:
+        """The read model, a SQLite file."""
+        return self.path / "casebook.sqlite"
+
+    @property
+    def ledger(self) -> Path:
+        """What this home has published and had acknowledged, a SQLite file."""
+        return self.path / "published.sqlite"
+
+    def make(self) -> Home:
+        """Create the folders that aren't there yet."""
+        for folder in (self.logs, self.run, self.state):
+            folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def up(self) -> dict[str, Any] | None:
+        """What the supervisor last wrote to `run/up.json`; None where there is none."""
+        try:
+            return cast("dict[str, Any]", json.loads((self.run / "up.json").read_text("utf-8")))
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Where Kafka and the schema registry answer."""
+
+    bootstrap: str
+    registry: str
+
+
+def endpoints(settings: Settings) -> Endpoints:
+    """The cluster's endpoints: from the settings, else what `crosstown up` started here.
+
+    Raises `Unavailable` where nothing runs; while a broker restarts its endpoint stays the same.
+    """
+    if settings.bootstrap and settings.registry:
+        return Endpoints(settings.bootstrap, settings.registry)
+    up = Home(settings.home).up()
+    if up is None or not up.get("bootstrap"):
+        raise Unavailable(
+            f"nothing runs under {settings.home}", mend="start it: crosstown up --detach"
+        )
+    return Endpoints(settings.bootstrap or up["bootstrap"], settings.registry or up["registry"])

@@ -1,0 +1,129 @@
+"""Kafka clients as Crosstown sets them up, and the topics that it owns.
+
+Sources: librdkafka's CONFIGURATION.md; docs/decisions/0002 for names, keys and policies.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from crosstown.errors import Stop, TimedOut, Unavailable
+from crosstown.home import Endpoints
+from crosstown.settings import Settings
+
+log = logging.getLogger(__name__)
+
+COMPACT: Final = {"cleanup.policy": "compact", "max.message.bytes": "1048588"}
+TIMED: Final = {"cleanup.policy": "delete", "retention.ms": str(365 * 86_400_000)}
+DEAD: Final = {**TIMED, "max.message.bytes": "1500000"}
+EVENTS: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it must be."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str]
+
+
+def own_topics(partitions: int) -> list[Topic]:
+    """The topics that Crosstown itself writes; the sharded ones have `partitions` partitions."""
+    return [
+        Topic("accepted", partitions, COMPACT),
+        Topic("timelines", partitions, COMPACT),
+        Topic("dead-letters", 1, DEAD),
+        Topic("alerts.deadline", 1, TIMED),
+        Topic("alerts.pickup", 1, TIMED),
+    ]
+
+
+def client(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, Any]:
+    """Settings that every client shares; `more` uses librdkafka's names with `_` for `.`."""
+    given = {name.replace("_", "."): value for name, value in more.items()}
+    return {
+        "bootstrap.servers": endpoints.bootstrap,
+        "log_level": 4,
+        "topic.metadata.refresh.interval.ms": 1000,
+        "reconnect.backoff.max.ms": 1000,
+        **settings.kafka,
+        **given,
+    }
+
+
+def producer(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, Any]:
+    """An idempotent producer's settings (docs/decisions/0002)."""
+    return client(
+        settings, endpoints, enable_idempotence=True, acks="all", partitioner="murmur2_random",
+        batch_size=200_000, linger_ms=20, compression_type="lz4",
+        queue_buffering_max_messages=500_000, **more,
+    )  # fmt: skip
+
+
+def consumer(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, Any]:
+    """A consumer's settings: committed data only, from the beginning, offsets by hand."""
+    return client(
+        settings, endpoints, isolation_level="read_committed", auto_offset_reset="earliest",
+        enable_auto_commit=False, enable_auto_offset_store=False,
+        **{"group_id": "unused", **more},
+    )  # fmt: skip
+
+
+def wait_for_broker(settings: Settings, endpoints: Endpoints, timeout: float) -> AdminClient:
+    """An admin client of a cluster that answers; `Unavailable` after `timeout` seconds."""
+    problems: list[str] = []
+
+    def remember(error: KafkaError) -> None:
+        problems.append(error.str())
+
+    admin = AdminClient({**client(settings, endpoints), "error_cb": remember, "log_level": 0})
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            admin.list_topics(timeout=max(0.1, min(2.0, deadline - time.monotonic())))
+        except KafkaException as error:
+            if time.monotonic() >= deadline:
+                why = problems[-1] if problems else error.args[0].str()
+                raise Unavailable(
+                    f"no Kafka answers at {endpoints.bootstrap} ({why})",
+                    mend="see crosstown status; start it: crosstown up",
+                ) from None
+            time.sleep(0.1)
+        else:
+            return admin
+
+
+def ensure_topics(admin: AdminClient, topics: Iterable[Topic], timeout: float = 30) -> None:
+    """Create the topics that aren't there; `Stop` where one has another number of partitions."""
+    wanted = {topic.name: topic for topic in topics}
+    present = admin.list_topics(timeout=timeout).topics
+    for name, topic in wanted.items():
+        if name in present and len(present[name].partitions) != topic.partitions:
+            raise Stop(
+                f"topic {name} has {len(present[name].partitions)} partitions, not {topic.partitions}",
+                mend=f"start with --partitions {len(present[name].partitions)}, or with another --home",
+            )
+    missing = [
+        NewTopic(t.name, num_partitions=t.partitions, config=dict(t.config))
+        for t in wanted.values()
+        if t.name not in present
+    ]
+    if not missing:
+        return
+    for name, future in admin.create_topics(missing, operation_timeout=timeout).items():
+        try:
+            future.result(timeout=timeout)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise Unavailable(f"topic {name} can't be made: {error.args[0].str()}") from None
+        except TimeoutError:
+            raise TimedOut(f"making topic {name} took over {timeout:.0f} s") from None

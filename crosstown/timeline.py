@@ -1,0 +1,232 @@
+"""A case's timeline from its events: the links that say why, the digest, the message's bytes.
+
+Pure: the same function composes what agencies see inside and, from covered entries only, what a
+feed shows. Source of the rules: docs/decisions/0008.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from operator import attrgetter
+from typing import Final, Protocol
+
+from crosstown.envelope import STEPS, VIAS, suffix_bytes, text_bytes, texts_bytes, zigzag
+
+CAP: Final = 200
+"""Entries, and links, that one message carries; the counts and the digest cover all."""
+SECOND: Final = 1_000_000
+_RULES: Final = {"ref": b"\0", "place": b"\2", "asserted": b"\4"}
+_MODULUS: Final = 1 << 256
+
+_SAYS_NOTHING: Final = {STEPS.index(step) for step in ("NOTE", "OTHER")}
+_REPORTED: Final = STEPS.index("REPORTED")
+_ENDED: Final = {STEPS.index(step) for step in ("RESOLVED", "CLOSED")}
+
+
+class Named(Protocol):
+    """Whatever stands for a record."""
+
+    @property
+    def name(self) -> str:
+        """The record, as agency/register/number."""
+
+
+class Spot(Protocol):
+    """One place and concern; `window` is the concern's, in microseconds."""
+
+    @property
+    def window(self) -> int:
+        """Events at most this far apart are linked."""
+
+
+class Entry(Protocol):
+    """One event that counts, as the composition needs it."""
+
+    id: bytes
+    occurred: int
+    step: int
+    refs: tuple[str, ...]
+    prefix: bytes
+    first: int
+    via: int
+
+    @property
+    def record(self) -> Named:
+        """The record that it belongs to."""
+
+    @property
+    def spot(self) -> Spot | None:
+        """Where rule 3 looks; None: no part in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """Why two records are in one case; `at` orders links by age and isn't part of the message."""
+
+    rule: str
+    source: str
+    target: str
+    event_from: str
+    event_to: str
+    seconds: int
+    why: str
+    at: int
+
+    def canonical(self) -> bytes:
+        """Its Avro bytes, which the digest covers."""
+        return (
+            _RULES[self.rule] + text_bytes(self.source) + text_bytes(self.target)
+            + text_bytes(self.event_from) + text_bytes(self.event_to) + zigzag(self.seconds)
+            + text_bytes(self.why)
+        )  # fmt: skip
+
+
+in_order: Final = attrgetter("occurred", "id")
+"""The order of a timeline: (occurred_at, event_id)."""
+
+Joins = Callable[[str, str], bool]
+"""Whether rules 2 and 3 may join two records directly: neither set apart, nor the pair separated."""
+
+
+def event_text(entry: Entry) -> str:
+    """An entry's event id as it is written."""
+    return entry.prefix[1:37].decode()
+
+
+def ref_links(entries: Sequence[Entry], present: Collection[str], joins: Joins) -> list[Link]:
+    """Rule 2: each resolved ref, directed, by the earliest event that names it."""
+    found: dict[tuple[str, str], Link] = {}
+    for entry in entries:
+        for ref in entry.refs:
+            name = entry.record.name
+            if ref != name and ref in present and (name, ref) not in found and joins(name, ref):
+                found[name, ref] = Link(
+                    "ref", name, ref, event_text(entry), "", 0, "", entry.occurred
+                )
+    return list(found.values())
+
+
+def place_links(
+    entries: Sequence[Entry], apart: Collection[str], special: Collection[str], joins: Joins
+) -> list[Link]:
+    """Rule 3: consecutive events of different records at one place and concern in the window.
+
+    For an unordered pair of records the shortest, then the smallest ids. A record with a separation
+    (`special`) is looked at with each event in its window, so that what is shown spans the case.
+    """
+    spots: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if entry.spot is not None and entry.record.name not in apart:
+            spots.setdefault(id(entry.spot), []).append(entry)
+    best: dict[tuple[str, str], tuple[int, Entry, Entry]] = {}
+    for rows in spots.values():
+        if len(rows) < 2:
+            continue
+        pairs: Iterable[tuple[Entry, Entry]] = pairwise(rows)
+        if special and any(row.record.name in special for row in rows):
+            pairs = _all_pairs_of(rows, special)
+        assert rows[0].spot is not None  # noqa: S101
+        window = rows[0].spot.window
+        for a, b in pairs:
+            gap = b.occurred - a.occurred
+            one, two = a.record.name, b.record.name
+            if one == two or gap > window or not joins(one, two):
+                continue
+            pair = (one, two) if one < two else (two, one)
+            known = best.get(pair)
+            if known is None or (gap, a.id, b.id) < (known[0], known[1].id, known[2].id):
+                best[pair] = (gap, a, b)
+    return [
+        Link("place", a.record.name, b.record.name, event_text(a), event_text(b),
+             gap // SECOND, "", b.occurred)
+        for gap, a, b in best.values()
+    ]  # fmt: skip
+
+
+def _all_pairs_of(
+    rows: Sequence[Entry], special: Collection[str]
+) -> Iterable[tuple[Entry, Entry]]:
+    """Consecutive pairs, and all pairs in the window of which one side is special."""
+    assert rows[0].spot is not None  # noqa: S101
+    window = rows[0].spot.window
+    for i, a in enumerate(rows):
+        for j in range(i + 1, len(rows)):
+            b = rows[j]
+            if b.occurred - a.occurred > window:
+                break
+            if j == i + 1 or a.record.name in special or b.record.name in special:
+                yield a, b
+
+
+def is_open(steps: Iterable[tuple[int, int]]) -> bool:
+    """Whether a record is open, from its events' (occurred_at, step index) in any order.
+
+    What it was last said to be counts; notes say nothing, and a report opens but never reopens: some
+    systems close in the second of the report, or before it.
+    """
+    last = max(((at, step) for at, step in steps if step not in _SAYS_NOTHING and step != _REPORTED),
+               default=None)  # fmt: skip
+    if last is None:
+        return any(step == _REPORTED for _, step in steps)
+    return last[1] not in _ENDED
+
+
+def digest_sum(parts: Iterable[bytes]) -> int:
+    """The sum of the SHA-256 of each part, modulo 2**256: the same in any order."""
+    sha256 = hashlib.sha256
+    total = sum(int.from_bytes(sha256(part).digest(), "big") for part in parts)
+    return total % _MODULUS
+
+
+def case_digest(entries: Iterable[Entry], links: Iterable[bytes]) -> str:
+    """A case's digest: SHA-256 of the sum of its entries' and links' digests, 64 hex digits."""
+    total = digest_sum(entry.prefix for entry in entries) + digest_sum(links)
+    return hashlib.sha256((total % _MODULUS).to_bytes(32, "big")).hexdigest()
+
+
+def city_digest(cases: Iterable[str]) -> str:
+    """The sum of cases' digests modulo 2**256, 64 hex digits."""
+    return f"{sum(int(digest, 16) for digest in cases) % _MODULUS:064x}"
+
+
+def case_bytes(entries: Sequence[Entry], links: Sequence[Link]) -> bytes:
+    """The Avro bytes of `Case` for entries in order; entries are spliced, never encoded again."""
+    records: dict[str, list[tuple[int, int]]] = {}
+    vias = [0] * len(VIAS)
+    for entry in entries:
+        records.setdefault(entry.record.name, []).append((entry.occurred, entry.step))
+        vias[entry.via] += 1
+    still_open = any(map(is_open, records.values()))
+    agencies = sorted({name.partition("/")[0] for name in records})
+    said = [(link, link.canonical()) for link in links]
+    said.sort(key=lambda pair: (pair[0].at, pair[1]))
+    used = [(VIAS[i], n) for i, n in enumerate(vias) if n]
+    parts = [
+        text_bytes(case_digest(entries, (canonical for _, canonical in said))),
+        b"\0" if still_open else b"\2",
+        zigzag(entries[0].occurred), zigzag(entries[-1].occurred),
+        texts_bytes(agencies),
+        zigzag(len(records)), zigzag(len(entries)), zigzag(len(links)),
+        zigzag(len(used)), *(text_bytes(via) + zigzag(n) for via, n in used), b"\0",
+        texts_bytes(("runaway",) if max(len(entries), len(links)) > CAP else ()),
+        zigzag(min(CAP, len(entries))),
+        *(entry.prefix + suffix_bytes(entry.first, VIAS[entry.via]) for entry in entries[-CAP:]),
+        b"\0",
+    ]  # fmt: skip
+    if said:
+        parts += [zigzag(min(CAP, len(said))), *(canonical for _, canonical in said[-CAP:])]
+    parts.append(b"\0")
+    return b"".join(parts)
+
+
+def message_bytes(
+    jurisdiction: str, record: str, case_id: str, version: int, case: bytes | None
+) -> bytes:
+    """The Avro bytes of one message on `timelines`; `case` None says where the record is now."""
+    body = b"\0" if case is None else b"\2" + case
+    return b"".join(
+        (text_bytes(jurisdiction), text_bytes(record), text_bytes(case_id), zigzag(version), body)
+    )
