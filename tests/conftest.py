@@ -1,0 +1,34 @@
+"""One real Kafka for all tests that need one, and a fresh home for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from crosstown.broker import Broker
+from crosstown.home import Endpoints
+from crosstown.settings import Settings
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A running broker, shared by the whole session: name your topics apart."""
+    one = Broker(Settings(home=tmp_path_factory.mktemp("broker"))).start()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """An empty home of the test's own."""
+    path = tmp_path / "home"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def kafka(home: Path, broker: Broker) -> tuple[Settings, Endpoints]:
+    """Settings with an empty home, and the session broker's endpoint (there is no registry)."""
+    return Settings(home=home, bootstrap=broker.bootstrap), Endpoints(broker.bootstrap, "")
