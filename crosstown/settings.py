@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     """URL of a Confluent-compatible schema registry; empty: the embedded one."""
     kafka: dict[str, str] = Field(default_factory=dict)
     """More librdkafka settings for every client, as a JSON object (security.protocol, ...)."""
+    partitions: int = Field(default=1, ge=1)
+    """How many shards `accepted` and `timelines` have, from their making on."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

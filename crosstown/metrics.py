@@ -1,0 +1,86 @@
+"""Every metric by name, with a sentence each; every process serves those that it moves.
+
+Counters count since the process started; `program` says which one. Sizes are counts of things,
+times are seconds. The process's own memory and CPU come with prometheus-client.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+received: Final = Counter(
+    "crosstown_received", "Messages that a program has read from a topic.", ["program", "topic"]
+)
+accepted: Final = Counter(
+    "crosstown_accepted", "Versions of events that passed intake.", ["agency", "contract"]
+)
+dead_letters: Final = Counter(
+    "crosstown_dead_letters", "Messages that became dead letters.", ["program", "reason"]
+)
+transactions: Final = Counter(
+    "crosstown_transactions",
+    "Transactions by outcome: committed, aborted or unknown.",
+    ["program", "outcome"],
+)
+transaction_seconds: Final = Histogram(
+    "crosstown_transaction_seconds",
+    "From the first message of a batch to its commit.",
+    ["program"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+lag: Final = Gauge(
+    "crosstown_lag",
+    "Data messages that lie in a partition and haven't been dealt with yet.",
+    ["program", "topic", "partition"],
+)
+restored: Final = Gauge(
+    "crosstown_restored",
+    "How much of a shard's state has been restored since its last assignment, from 0 to 1.",
+    ["program", "partition"],
+)
+timelines: Final = Counter(
+    "crosstown_timelines", "Messages that the case program wrote to timelines.", ["kind"]
+)
+records: Final = Gauge(
+    "crosstown_records", "Records that a shard of the case program holds.", ["partition"]
+)
+cases: Final = Gauge(
+    "crosstown_cases", "Cases that a shard of the case program holds.", ["partition"]
+)
+runaway: Final = Gauge(
+    "crosstown_runaway_cases",
+    "Cases that grew past the size where something other than an issue joins them.",
+    ["partition"],
+)
+casebook_applied: Final = Counter(
+    "crosstown_casebook_applied", "Messages of timelines that the casebook has taken in."
+)
+registry_requests: Final = Counter(
+    "crosstown_registry_requests", "Requests to the schema registry.", ["method", "status"]
+)
+schemas: Final = Gauge("crosstown_registry_schemas", "Schemas that the registry holds.")
+alerts: Final = Counter("crosstown_alerts", "Alerts that were sent.", ["rule"])
+alerts_counted: Final = Counter(
+    "crosstown_alerts_counted",
+    "What was overdue before the first start: counted, not sent.",
+    ["rule"],
+)
+overdue: Final = Gauge(
+    "crosstown_overdue", "Open records whose deadline has passed, now.", ["agency"]
+)
+unclaimed: Final = Gauge(
+    "crosstown_unclaimed", "Hand-offs that their receiver hasn't picked up, now.", ["agency"]
+)
+handler_failures: Final = Counter(
+    "crosstown_handler_failures",
+    "Messages that a Faust handler failed on, after its retries.",
+    ["program"],
+)
+process_up: Final = Gauge(
+    "crosstown_process_up", "1 while a supervised process runs and is ready, else 0.", ["process"]
+)
+process_restarts: Final = Counter(
+    "crosstown_process_restarts", "How often a process was started again.", ["process"]
+)

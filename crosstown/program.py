@@ -1,0 +1,127 @@
+"""The frame of every supervised program: settings, logging, metrics, readiness, an orderly end.
+
+A program is a function that works until `stopping` is set: `sys.exit(main("intake", body))`. Its
+log is standard error, one line an event; `/metrics` is served on a free port of 127.0.0.1. A signal
+(SIGTERM, Ctrl-C) stops it, and so does the death of the supervisor, seen as the end of its input.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from crosstown.errors import CrosstownError, Stop
+from crosstown.home import Endpoints, Home, endpoints
+from crosstown.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 10.0
+"""Seconds that an orphaned program has for its orderly end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What a program's body gets."""
+
+    name: str
+    settings: Settings
+    home: Home
+    endpoints: Endpoints
+    metrics_url: str
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    def ready(self, **more: Any) -> None:
+        """Say in `run/<name>.json` that the work has begun, and whatever else others must know."""
+        about = {"pid": os.getpid(), "metrics": self.metrics_url, **more}
+        write_json(self.home, self.name, about)
+
+
+def write_json(home: Home, name: str, value: dict[str, Any]) -> None:
+    """Put `value` at `run/<name>.json` in one piece: a reader sees the old or the new."""
+    part = home.run / f"{name}.json.{os.getpid()}.part"
+    part.write_text(json.dumps(value, ensure_ascii=False), "utf-8")
+    part.replace(home.run / f"{name}.json")
+
+
+def main(name: str, body: Callable[[Program], None]) -> int:
+    """Run `body` as the program `name`; returns its exit code: 0, a `CrosstownError`'s, or 1."""
+    log_to_stderr()
+    try:
+        settings = _settings()
+        home = Home(settings.home).make()
+        with _metrics() as url:
+            program = Program(name, settings, home, endpoints(settings), url)
+            _stop_on_signals(program.stopping)
+            if os.environ.get("CROSSTOWN_SUPERVISED") == "1":
+                threading.Thread(target=_stop_with, args=[program.stopping], daemon=True).start()
+            log.info("%s starts; metrics at %s", name, url)
+            body(program)
+    except CrosstownError as error:
+        log.error("%s", f"{error} -> {error.mend}" if error.mend else str(error))  # noqa: TRY400
+        return error.exit_code
+    except Exception:
+        log.exception("%s ends: a fault of ours", name)
+        return 1
+    log.info("%s has ended", name)
+    return 0
+
+
+def log_to_stderr() -> None:
+    """Log lines as `time level name message`, to standard error (the supervisor's log file)."""
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+
+
+def _settings() -> Settings:
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    try:
+        return Settings()
+    except (ValidationError, SettingsError) as error:
+        raise Stop(f"a setting can't be read: {error}", mend="look at CROSSTOWN_*") from None
+
+
+@contextlib.contextmanager
+def _metrics() -> Iterator[str]:
+    from prometheus_client import start_http_server
+
+    server, thread = start_http_server(0, addr="127.0.0.1")
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/metrics"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _stop_on_signals(stopping: threading.Event) -> None:
+    def stop(number: int, _frame: Any) -> None:
+        log.info("%s: stopping", signal.Signals(number).name)
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _stop_with(stopping: threading.Event) -> None:
+    """Wait for the supervisor's end; a body that doesn't stop by then is ended hard."""
+    while os.read(0, 4096):  # the raw file: a buffered one can't be closed under a daemon thread
+        pass
+    if not stopping.is_set():
+        log.warning("the supervisor is gone: stopping")
+        stopping.set()
+    threading.Event().wait(PATIENCE)
+    os._exit(1)
