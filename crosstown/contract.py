@@ -1,0 +1,196 @@
+"""A contract: what one kind of event looks like, who owns it, and how it maps to the envelope.
+
+The file is Open Data Contract Standard 3.1, of which every part that isn't ours may stand as the
+standard allows; what is ours (`customProperties`, property `crosstown`) is read strictly.
+Source of the rules: docs/decisions/0006.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from crosstown.agencies import ID, Agencies
+from crosstown.envelope import Envelope, check
+from crosstown.errors import Refused
+from crosstown.identity import event_id
+from crosstown.mapping import EnvelopeMap, Mapped
+
+ANY: Final = "any"
+"""The folder of contracts that every declared agency may use."""
+EARLIEST: Final = -2_208_988_800_000_000
+"""1900-01-01 UTC in microseconds."""
+LATEST: Final = 7_258_118_400_000_000
+"""2200-01-01 UTC in microseconds."""
+UNDECLARED: Final = "undeclared_agency"
+_ID = re.compile(ID)
+_DECLARE = "see crosstown agencies; new ones go into agencies.yaml"
+
+
+class Crosstown(BaseModel):
+    """The value of the custom property `crosstown`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    publishes_for: Literal["self", "others"] = "self"
+    identity: tuple[str, ...] = ()
+    envelope: EnvelopeMap
+
+
+class _Odcs(BaseModel):
+    """The standard's own parts: only what Crosstown reads is named, the rest may be there."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class CustomProperty(_Odcs):
+    """One of the standard's `customProperties`."""
+
+    property: str
+    value: Any = None
+
+
+class Property(_Odcs):
+    """One field of the body, as the standard describes it."""
+
+    name: str
+    classification: str = ""
+
+
+class SchemaObject(_Odcs):
+    """The standard's description of the body."""
+
+    name: str
+    properties: tuple[Property, ...] = ()
+
+
+class Description(_Odcs):
+    """What the contract is for, in plain words."""
+
+    purpose: str = ""
+
+
+class ContractFile(_Odcs):
+    """A contract's YAML file."""
+
+    apiVersion: str = Field(pattern=r"^v3\.1\.")  # noqa: N815 - the standard's name
+    kind: Literal["DataContract"]
+    id: str
+    name: str = ""
+    version: str
+    status: str
+    description: Description = Description()
+    schema_: tuple[SchemaObject, ...] = Field((), alias="schema")
+    customProperties: tuple[CustomProperty, ...]  # noqa: N815 - the standard's name
+
+    @field_validator("customProperties")
+    @classmethod
+    def _ours(cls, value: tuple[CustomProperty, ...]) -> tuple[CustomProperty, ...]:
+        if [one.property for one in value].count("crosstown") != 1:
+            raise ValueError("one of the customProperties must be `crosstown`, and only one")
+        return tuple(
+            CustomProperty(property="crosstown", value=Crosstown.model_validate(one.value))
+            if one.property == "crosstown" else one
+            for one in value
+        )  # fmt: skip
+
+    @property
+    def crosstown(self) -> Crosstown:
+        """Our part."""
+        found: Crosstown = next(
+            one.value for one in self.customProperties if one.property == "crosstown"
+        )
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contract:
+    """One version of a contract; `owner` is its folder: an agency, or `any`.
+
+    `schema_text` is the Avro schema as it is registered: compact JSON, nothing left out.
+    """
+
+    owner: str
+    name: str
+    version: int
+    schema: Mapping[str, Any] = field(repr=False)
+    schema_text: str = field(repr=False)
+    file: ContractFile = field(repr=False)
+    mapping: Callable[[Mapping[str, Any]], Mapped] = field(repr=False)
+    agencies: Agencies = field(repr=False)
+    for_others: bool
+
+    @property
+    def id(self) -> str:
+        """`<folder>/<name>` in the contract repository."""
+        return f"{self.owner}/{self.name}"
+
+    def topic(self, agency: str) -> str:
+        """The topic on which an agency publishes under this contract."""
+        if self.owner not in (agency, ANY):
+            raise Refused("contract-of-another", f"{self.id} isn't for {agency}",
+                          mend=f"publish as {self.owner}, or under a contract in any/")  # fmt: skip
+        return f"events.{agency}.{self.name}"
+
+    def subject(self, agency: str) -> str:
+        """The registry's subject for that topic's values."""
+        return f"{self.topic(agency)}-value"
+
+    def envelope(
+        self,
+        body: Mapping[str, Any],
+        agency: str,
+        known_at: int | None = None,
+        via: str = "",
+        received_at: int | None = None,
+    ) -> Envelope:
+        """The envelope of a body on the topic of `agency`; raises `Refused` where it can't be one.
+
+        `known_at` (microseconds UTC) and `via` are what the message's headers say; None and empty
+        where they say nothing: then the body's count if the contract maps them, else `received_at`
+        (the message's Kafka time stamp) and `event`.
+        """
+        m = self.mapping(body)
+        flags = m.flags
+        if m.agency not in self.agencies.ids:
+            if not self.for_others:
+                raise _agency_refused(m.agency, "isn't declared")
+            if not _ID.match(m.agency):
+                raise _agency_refused(m.agency, "can't be an id")
+            if UNDECLARED not in flags:
+                flags = (*flags, UNDECLARED)
+        elif m.agency != agency and not self.for_others:
+            raise Refused("agency-of-another", f"{m.agency} on the topic of {agency}",
+                          mend=f"publish it on events.{m.agency}.{self.name}")  # fmt: skip
+        if m.jurisdiction not in self.agencies.jurisdictions:
+            raise Refused(
+                "unknown-jurisdiction", f"{m.jurisdiction[:80]!r} isn't declared", mend=_DECLARE
+            )
+        if known_at is None:
+            known_at = m.known_at if m.known_at is not None else received_at
+        at = m.occurred_at
+        if not m.type or at is None or known_at is None:
+            missing = "type" if not m.type else "occurred_at" if at is None else "known_at"
+            raise Refused("missing-field", missing, mend=f"give {missing} a value")
+        due = m.due_at
+        if not (EARLIEST <= at < LATEST and EARLIEST <= known_at < LATEST
+                and (due is None or EARLIEST <= due < LATEST)):  # fmt: skip
+            raise Refused("time-out-of-range", "a time lies outside the years 1900 to 2199",
+                          mend="times are microseconds since 1970 UTC")  # fmt: skip
+        envelope = Envelope(
+            event_id=event_id(m.record, m.type, m.identity), agency=m.agency, record=m.record,
+            type=m.type, step=m.step, occurred_at=at, due_at=due, jurisdiction=m.jurisdiction,
+            place=m.place, area=m.area, concern=m.concern, to_agency=m.to_agency,
+            channel=m.channel, refs=m.refs, headline=m.headline, flags=flags,
+            known_at=known_at, via=via or m.via or "event",
+        )  # fmt: skip
+        check(envelope)
+        return envelope
+
+
+def _agency_refused(agency: str, why: str) -> Refused:
+    return Refused("unknown-agency", f"{agency[:80]!r} {why}", mend=_DECLARE)

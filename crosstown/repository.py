@@ -1,0 +1,162 @@
+"""The contract repository: what may flow, read from a folder of files and checked as a whole.
+
+`agencies.yaml`, `concerns.yaml`, and `<agency>/<contract>.v<N>.avsc` with its `.yaml`.
+Source of the rules: docs/decisions/0006.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+import fastavro
+from pydantic import BaseModel, ConfigDict, Field
+
+from crosstown.agencies import ID, Agencies, AgenciesFile
+from crosstown.contract import ANY, Contract, ContractFile
+from crosstown.errors import Stop
+from crosstown.mapping import compile_mapping
+from crosstown.yaml_file import read_yaml
+
+DAY: Final = 86_400_000_000
+"""Microseconds."""
+_NAME = re.compile(r"^([a-z0-9]+(?:-[a-z0-9]+)*)\.v([1-9][0-9]*)$")
+_TOPIC = re.compile(rf"^events\.({ID[1:-1]})\.({ID[1:-1]})$")
+_NOT_OWNERS: Final = frozenset({"examples", "agreements", "codelists", "__pycache__"})
+
+
+class Concern(BaseModel):
+    """Which kinds of record may be related by place, and over how many days."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str = Field(pattern=ID)
+    window_days: float | None = Field(None, gt=0, le=3660)
+    description: str = ""
+
+
+class ConcernsFile(BaseModel):
+    """`concerns.yaml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    default_window_days: float = Field(30, gt=0, le=3660)
+    concerns: tuple[Concern, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repository:
+    """All contracts in their highest version, the agencies, the concerns.
+
+    `versions` has the schema text of every version: (contract id, version) to text.
+    """
+
+    path: Path
+    contracts: dict[str, Contract]
+    versions: dict[tuple[str, int], str]
+    agencies: Agencies
+    concerns: dict[str, Concern]
+    default_window: int
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> Repository:
+        """The repository in a folder; None: the one that ships with Crosstown.
+
+        Raises `Stop` with file and line where something in it is wrong.
+        """
+        folder = Path(str(files("schemas"))) if path is None else path
+        if not folder.is_dir():
+            raise Stop(
+                f"{folder} is no folder", mend="CROSSTOWN_SCHEMAS names a contract repository"
+            )
+        agencies = Agencies(read_yaml(folder / "agencies.yaml", AgenciesFile))
+        concerns = read_yaml(folder / "concerns.yaml", ConcernsFile)
+        contracts: dict[str, Contract] = {}
+        versions: dict[tuple[str, int], str] = {}
+        for file in _contract_files(folder):
+            contract = _contract(file, agencies)
+            versions[contract.id, contract.version] = contract.schema_text
+            known = contracts.get(contract.id)
+            if known is None or contract.version > known.version:
+                contracts[contract.id] = contract
+        return cls(folder, dict(sorted(contracts.items())), versions, agencies,
+                   {one.id: one for one in concerns.concerns},
+                   round(concerns.default_window_days * DAY))  # fmt: skip
+
+    def window(self, concern: str) -> int:
+        """How far apart two events of a concern may be to be related by place, in microseconds."""
+        found = self.concerns.get(concern)
+        if found is None or found.window_days is None:
+            return self.default_window
+        return round(found.window_days * DAY)
+
+    def for_topic(self, topic: str) -> tuple[Contract, str] | None:
+        """The contract that holds for a topic, and the agency that the topic belongs to.
+
+        The agency's own folder comes before `any`; None where there is no such contract.
+        """
+        found = _TOPIC.match(topic)
+        if found is None:
+            return None
+        agency, name = found.groups()
+        contract = self.contracts.get(f"{agency}/{name}") or self.contracts.get(f"{ANY}/{name}")
+        return (contract, agency) if contract and agency != ANY else None
+
+
+def _contract_files(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for owner in sorted(folder.iterdir()):
+        if owner.is_dir() and owner.name not in _NOT_OWNERS and not owner.name.startswith("."):
+            yamls, schemas = (sorted(owner.glob(f"*.{ext}")) for ext in ("yaml", "avsc"))
+            for lone in {f.stem for f in yamls} ^ {f.stem for f in schemas}:
+                raise Stop(f"{owner / lone}: .yaml and .avsc belong together, one is missing",
+                           mend="docs/decisions/0006 says what a contract is")  # fmt: skip
+            found += yamls
+    return found
+
+
+def _contract(file: Path, agencies: Agencies) -> Contract:
+    named, owner = _NAME.match(file.stem), file.parent.name
+    if named is None:
+        raise Stop(f"{file}: not named <contract>.v<number>.yaml", mend="rename it")
+    if owner != ANY and not agencies.declared(owner):
+        raise Stop(f"{file}: no agency {owner} is declared", mend="add it to agencies.yaml")
+    said = read_yaml(file, ContractFile)
+    ours = said.crosstown
+    if owner == ANY and ours.publishes_for == "others":
+        raise Stop(f"{file}: a contract in any/ can't publish for others", mend="take that out")
+    if said.version.split(".")[0] != named[2]:
+        raise Stop(
+            f"{file}: version {said.version}, but the file is v{named[2]}", mend="make them agree"
+        )
+    fixed = ours.envelope.jurisdiction.constant
+    if fixed is not None and fixed not in agencies.jurisdictions:
+        raise Stop(f"{file}: no jurisdiction {fixed} is declared", mend="add it to agencies.yaml")
+    schema = _schema(file.with_suffix(".avsc"))
+    try:
+        mapping = compile_mapping(ours.envelope, ours.identity, schema)
+    except ValueError as error:
+        raise Stop(
+            f"{file}: {error}", mend="docs/decisions/0006 says what may stand there"
+        ) from None
+    text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
+    return Contract(owner, named[1], int(named[2]), schema, text, said, mapping, agencies,
+                    ours.publishes_for == "others")  # fmt: skip
+
+
+def _schema(file: Path) -> dict[str, Any]:
+    try:
+        schema = json.loads(file.read_text("utf-8"))
+        fastavro.parse_schema(schema)
+    except ValueError as error:
+        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
+        raise Stop(f"{file}{line}: {error}", mend="an Avro schema as JSON belongs there") from None
+    except fastavro.schema.SchemaParseException as error:
+        raise Stop(f"{file}: no Avro schema: {error}", mend="see avro.apache.org") from None
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        raise Stop(f"{file}: not an Avro record", mend="the body of an event is a record")
+    return schema
