@@ -7,9 +7,8 @@ feed shows. Source of the rules: docs/decisions/0008.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from operator import attrgetter
 from typing import Final, Protocol
 
@@ -87,78 +86,60 @@ class Link:
 in_order: Final = attrgetter("occurred", "id")
 """The order of a timeline: (occurred_at, event_id)."""
 
-Joins = Callable[[str, str], bool]
-"""Whether rules 2 and 3 may join two records directly: neither set apart, nor the pair separated."""
-
 
 def event_text(entry: Entry) -> str:
     """An entry's event id as it is written."""
     return entry.prefix[1:37].decode()
 
 
-def ref_links(entries: Sequence[Entry], present: Collection[str], joins: Joins) -> list[Link]:
+def links_of(entries: Sequence[Entry], present: Collection[str]) -> list[Link]:
+    """All links that are shown for a case's entries in order; `present` are its records."""
+    if len(present) < 2:
+        return []
+    return ref_links(entries, present) + place_links(entries)
+
+
+def ref_links(entries: Sequence[Entry], present: Collection[str]) -> list[Link]:
     """Rule 2: each resolved ref, directed, by the earliest event that names it."""
     found: dict[tuple[str, str], Link] = {}
     for entry in entries:
         for ref in entry.refs:
             name = entry.record.name
-            if ref != name and ref in present and (name, ref) not in found and joins(name, ref):
+            if ref != name and ref in present and (name, ref) not in found:
                 found[name, ref] = Link(
                     "ref", name, ref, event_text(entry), "", 0, "", entry.occurred
                 )
     return list(found.values())
 
 
-def place_links(
-    entries: Sequence[Entry], apart: Collection[str], special: Collection[str], joins: Joins
-) -> list[Link]:
+def place_links(entries: Sequence[Entry]) -> list[Link]:
     """Rule 3: consecutive events of different records at one place and concern in the window.
 
-    For an unordered pair of records the shortest, then the smallest ids. A record with a separation
-    (`special`) is looked at with each event in its window, so that what is shown spans the case.
+    For an unordered pair of records the shortest, then the smallest ids.
     """
-    spots: dict[int, list[Entry]] = {}
-    for entry in entries:
-        if entry.spot is not None and entry.record.name not in apart:
-            spots.setdefault(id(entry.spot), []).append(entry)
-    best: dict[tuple[str, str], tuple[int, Entry, Entry]] = {}
-    for rows in spots.values():
-        if len(rows) < 2:
+    last: dict[int, Entry] = {}
+    best: dict[tuple[str, str], tuple[int, bytes, bytes, Entry, Entry]] = {}
+    for b in entries:
+        spot = b.spot
+        if spot is None:
             continue
-        pairs: Iterable[tuple[Entry, Entry]] = pairwise(rows)
-        if special and any(row.record.name in special for row in rows):
-            pairs = _all_pairs_of(rows, special)
-        assert rows[0].spot is not None  # noqa: S101
-        window = rows[0].spot.window
-        for a, b in pairs:
-            gap = b.occurred - a.occurred
-            one, two = a.record.name, b.record.name
-            if one == two or gap > window or not joins(one, two):
-                continue
-            pair = (one, two) if one < two else (two, one)
-            known = best.get(pair)
-            if known is None or (gap, a.id, b.id) < (known[0], known[1].id, known[2].id):
-                best[pair] = (gap, a, b)
+        a = last.get(id(spot))
+        last[id(spot)] = b
+        if a is None or a.record is b.record:
+            continue
+        gap = b.occurred - a.occurred
+        if gap > spot.window:
+            continue
+        one, two = a.record.name, b.record.name
+        pair = (one, two) if one < two else (two, one)
+        found = (gap, a.id, b.id, a, b)
+        if pair not in best or found[:3] < best[pair][:3]:
+            best[pair] = found
     return [
         Link("place", a.record.name, b.record.name, event_text(a), event_text(b),
              gap // SECOND, "", b.occurred)
-        for gap, a, b in best.values()
+        for gap, _, _, a, b in best.values()
     ]  # fmt: skip
-
-
-def _all_pairs_of(
-    rows: Sequence[Entry], special: Collection[str]
-) -> Iterable[tuple[Entry, Entry]]:
-    """Consecutive pairs, and all pairs in the window of which one side is special."""
-    assert rows[0].spot is not None  # noqa: S101
-    window = rows[0].spot.window
-    for i, a in enumerate(rows):
-        for j in range(i + 1, len(rows)):
-            b = rows[j]
-            if b.occurred - a.occurred > window:
-                break
-            if j == i + 1 or a.record.name in special or b.record.name in special:
-                yield a, b
 
 
 def is_open(steps: Iterable[tuple[int, int]]) -> bool:
