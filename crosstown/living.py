@@ -1,21 +1,24 @@
-"""Processes told apart from strangers: a pid alone may be somebody else's by now.
+"""Processes that belong to a home, told apart from strangers: a pid alone may be somebody else's.
 
-A process is ours if its pid still has the start time that was noted (to two seconds: Linux derives
-it from the clock, which may be set), or else the very command line, which names the home.
+What a home starts carries a mark in its command line that names the home, so that whoever comes
+after a SIGKILL finds it without a record. The supervisor, which a person starts, is known by its
+pid together with its start time, or its command line where the clock has been set since.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Final, TypedDict
 
 import psutil  # type: ignore[import-untyped]
 
 SAME_START: Final = 2.0
+"""Seconds between two readings of one process's start time: Linux derives it from the clock."""
 
 
 class Living(TypedDict):
@@ -26,16 +29,14 @@ class Living(TypedDict):
     command: list[str]
 
 
-def note(pid: int, command: Sequence[str]) -> Living:
-    """What to remember of a process that was just started."""
-    started = 0.0
-    with contextlib.suppress(psutil.Error):
-        started = psutil.Process(pid).create_time()
-    return Living(pid=pid, started=started, command=list(command))
+def myself() -> Living:
+    """This process."""
+    me = psutil.Process()
+    return Living(pid=me.pid, started=me.create_time(), command=me.cmdline())
 
 
-def found(living: Living | None) -> Any | None:
-    """The running process that was noted (a `psutil.Process`), or None: it's gone."""
+def found(living: Living | None) -> psutil.Process | None:
+    """The running process that was noted; None: it's gone."""
     if not living:
         return None
     try:
@@ -48,17 +49,43 @@ def found(living: Living | None) -> Any | None:
         return None
 
 
-def end(livings: Iterable[Living | None], patience: float) -> None:
+def mark(home: Path) -> str:
+    """The argument that every process of this home carries (Java: as a property, after `-D`)."""
+    return f"crosstown.home={os.path.realpath(home)}"
+
+
+def marked(home: Path) -> dict[psutil.Process, list[str]]:
+    """The running processes of this home with their command lines."""
+    wanted = {mark(home), f"-D{mark(home)}"}
+    running: dict[psutil.Process, list[str]] = {}
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):  # it has just gone, or is another user's
+            command = process.cmdline()
+            if not wanted.isdisjoint(command) and process.pid != os.getpid():
+                running[process] = command
+    return running
+
+
+def end(processes: Iterable[psutil.Process], patience: float) -> None:
     """Ask them all to end, wait `patience` seconds, then kill; returns when none is left."""
-    running = [process for process in map(found, livings) if process is not None]
-    for process in running:
+    asked = list(processes)
+    for process in asked:
         with contextlib.suppress(psutil.Error):
             process.terminate()
-    _, stubborn = psutil.wait_procs(running, timeout=patience)
+    _, stubborn = psutil.wait_procs(asked, timeout=patience)
     for process in stubborn:
         with contextlib.suppress(psutil.Error):
             process.kill()
     psutil.wait_procs(stubborn, timeout=5)
+
+
+def end_orphans(home: Path) -> int:
+    """End what a dead supervisor left of this home, Kafka last; how many there were."""
+    orphans = marked(home)
+    brokers = [process for process, command in orphans.items() if "kafka.Kafka" in command]
+    end([process for process in orphans if process not in brokers], patience=4)
+    end(brokers, patience=4)
+    return len(orphans)
 
 
 def spawn(command: Sequence[str], **more: Any) -> subprocess.Popen[bytes]:
@@ -68,12 +95,3 @@ def spawn(command: Sequence[str], **more: Any) -> subprocess.Popen[bytes]:
     else:
         more["start_new_session"] = True
     return subprocess.Popen(command, **more)
-
-
-def wait_until(deadline: float, step: float = 0.05) -> bool:
-    """Sleep a step; False once `deadline` (of `time.monotonic`) has passed."""
-    left = deadline - time.monotonic()
-    if left <= 0:
-        return False
-    time.sleep(min(step, left))
-    return True

@@ -33,7 +33,9 @@ class Lock:
         self._handle: int | None = None
 
     def acquire(self) -> bool:
-        """Whether it's ours now; never waits."""
+        """Whether it's ours now, or was already; never waits."""
+        if self._handle is not None:
+            return True
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
