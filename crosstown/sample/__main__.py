@@ -1,4 +1,4 @@
-"""`python -m crosstown.sample --out DIR [--events N] [--seed S]`: write the sample city's exports."""
+"""Writes the sample city's exports: `python -m crosstown.sample --out DIR [--events N]`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,20 @@ END: Final = 1_743_483_600  # 2025-04-01 00:00 in Riverton
 CLOCKS_BACK: Final = 1_730_617_200  # 2024-11-03 02:00 -> 01:00
 CLOCKS_ON: Final = 1_741_507_200  # 2025-03-09 02:00 -> 03:00
 
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")  # fmt: skip
+_MONTHS: Final = [
+    "Jan",
+    "Feb",
+    "Mar",
+    "Apr",
+    "May",
+    "Jun",
+    "Jul",
+    "Aug",
+    "Sep",
+    "Oct",
+    "Nov",
+    "Dec",
+]
 
 
 def offset(at: int) -> int:
@@ -73,12 +86,15 @@ def compact(at: int) -> str:
 def iso_zone(at: int) -> str:
     """`2024-10-03T14:05:00-05:00`: local, and it says so."""
     ahead = offset(at)
-    return "%d-%02d-%02dT%02d:%02d:%02d" % time.gmtime(at + ahead)[:6] + f"-{-ahead // HOUR:02d}:00"
+    return (
+        "{}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}".format(*time.gmtime(at + ahead)[:6])
+        + f"-{-ahead // HOUR:02d}:00"
+    )
 
 
 def iso_utc(at: int) -> str:
     """`2024-10-03T19:05:00Z`."""
-    return "%d-%02d-%02dT%02d:%02d:%02dZ" % time.gmtime(at)[:6]
+    return "{}-{:02d}-{:02d}T{:02d}:{:02d}:{:02d}Z".format(*time.gmtime(at)[:6])
 
 
 def spreadsheet(at: int) -> str:

@@ -1,7 +1,8 @@
 """How each agency's old system writes its records into a CSV export: columns, codes, time formats.
 
-`rows` gives a record's rows with the file that each goes to. Some systems write a line for each step, some one wide row a record; the 311 and the water
-utility dump twice, with a week in both dumps.
+`rows` gives a record's rows with the file that each goes to. Some systems write
+a line for each step, some one wide row a record; the 311 and the water utility dump twice, with a
+week in both dumps.
 """
 
 from __future__ import annotations
@@ -11,8 +12,18 @@ from typing import Final
 
 from crosstown.sample import words
 from crosstown.sample.clock import (
-    DAY, HOUR, MINUTE, compact, day_month, dispatch, iso_local, iso_utc, iso_zone, offset,
-    spreadsheet, us_am_pm,
+    DAY,
+    HOUR,
+    MINUTE,
+    compact,
+    day_month,
+    dispatch,
+    iso_local,
+    iso_utc,
+    iso_zone,
+    offset,
+    spreadsheet,
+    us_am_pm,
 )  # fmt: skip
 from crosstown.sample.columns import FILES
 from crosstown.sample.record import Act, Record

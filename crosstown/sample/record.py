@@ -1,4 +1,4 @@
-"""What happens in the sample city, before any agency's system has written it down in its own way."""
+"""What happens in the sample city, before any agency's system has written it down."""
 
 from __future__ import annotations
 

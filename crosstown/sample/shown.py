@@ -21,7 +21,7 @@ def _at(day: int, hour: int, minute: int) -> int:
 
 
 def shown_story(city: City) -> list[Record]:
-    """Sixteen events of six agencies: a hand-off, a referral, papers carried by hand, a frozen pipe."""
+    """Sixteen events of six agencies: two hand-offs, papers carried by hand, a frozen pipe."""
     sr, hi = city.number("riverton-311"), city.number("riverton-housing")
     ch, bp = city.number("xx-county-health"), city.number("riverton-buildings")
     who = "Linh Tran"

@@ -11,7 +11,7 @@ from crosstown.sample.record import Act
 
 
 def said_otherwise(dice: Dice, acts: Sequence[Act]) -> Sequence[Act]:
-    """The acts, about one record in twelve with a slip; only for systems that say when they wrote."""
+    """The acts, one record in twelve with a slip; only for systems that say when they wrote."""
     roll = dice.roll()
     if roll > 0.085:
         return acts

@@ -14,7 +14,7 @@ from crosstown.sample.troubles import due
 
 
 def cold_home(city: City, at: int) -> list[Record]:
-    """No heat: 311, housing, a boiler without a permit, a nurse, and the tenants' union beside them."""
+    """No heat: 311, housing, a boiler without a permit, a nurse, and the tenants' union."""
     dice, where, who = city.dice, city.address(), city.dice.pick(words.PEOPLE)
     sr, hi = city.number("riverton-311"), city.number("riverton-housing")
     bp, ch = city.number("riverton-buildings"), city.number("xx-county-health")
@@ -55,7 +55,7 @@ def cold_home(city: City, at: int) -> list[Record]:
 
 
 def brown_water(city: City, at: int) -> list[Record]:
-    """Discolored water: the authority finds lead, the county orders a new pipe, buildings permits it."""
+    """Discolored water: lead is found, the county orders a new pipe, buildings permits it."""
     dice, where, who = city.dice, city.address(), city.dice.pick(words.PEOPLE)
     sr, wo = city.number("riverton-311"), city.number("riverton-water")
     ch, bp = city.number("xx-county-health"), city.number("riverton-buildings")

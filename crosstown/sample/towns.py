@@ -25,7 +25,7 @@ _KINDS: Final = ("Street", "Avenue", "Street", "Road", "Street", "Place")
 
 @dataclass(frozen=True, slots=True)
 class Town:
-    """A municipality: `prefix` begins its own 311 numbers, `code` is what the water utility calls it."""
+    """A municipality: `prefix` begins its 311 numbers, `code` is the water utility's."""
 
     id: str
     name: str

@@ -15,7 +15,9 @@ from crosstown.sample.record import Act, Record
 from crosstown.sample.slips import said_otherwise
 from crosstown.sample.towns import NEIGHBOURS
 
-_STREET_TOPICS: Final = ("POTHL", "POTHL", "LIGHT", "SIGN", "TRASH", "TRASH", "HEAT", "LEAK", "PESTS", "UNSAFE")  # fmt: skip
+_STREET_TOPICS: Final = (
+    "POTHL", "POTHL", "LIGHT", "SIGN", "TRASH", "TRASH", "HEAT", "LEAK", "PESTS", "UNSAFE",
+)  # fmt: skip
 _DAYS_ALLOWED: Final = {"HEAT": 1, "LEAK": 2, "NOWTR": 1, "UNSAFE": 2, "BRNWTR": 3}
 _HOME_TOPICS: Final = (("HEAT", "H"), ("MOLD", "M"), ("LEAK", "L"), ("PESTS", "P"), ("HEAT", "H"))
 _HEALTH_TOPICS: Final = ("FOOD", "FOOD", "VERMIN", "LEAD", "COLD")
@@ -54,7 +56,7 @@ def plain_request(city: City, at: int) -> list[Record]:
 
 
 def home_request(city: City, at: int) -> list[Record]:
-    """A tenant calls the 311, which hands it to housing inspection; now and then nobody picks it up."""
+    """A tenant calls the 311, which hands it to housing; now and then nobody picks it up."""
     dice, where = city.dice, city.address()
     topic, complaint = dice.pick(_HOME_TOPICS)
     sr = city.number("riverton-311")
@@ -119,14 +121,15 @@ def water_request(city: City, at: int) -> list[Record]:
 
 
 def water_order(city: City, at: int) -> list[Record]:
-    """A main breaks, or a bill isn't paid; often the 311 hears of the hole in the street as well."""
+    """A main breaks, or a bill isn't paid; often the 311 hears of the hole in the street."""
     dice, where = city.dice, city.address()
     if dice.chance(0.4):
         acts = [Act("OPN", at), Act("SHO", office(at + 20 * DAY), note=city.note()),
                 Act("RST", office(at + dice.between(21 * DAY, 25 * DAY))),
                 Act("CLS", at + 26 * DAY)]  # fmt: skip
         return [city.file("riverton-water", city.number("riverton-water"), where, "SHUT",
-                          *said_otherwise(dice, acts), channel=dice.pick(words.PEOPLE))]  # fmt: skip
+                          *said_otherwise(dice, acts), channel=dice.pick(words.PEOPLE)),
+        ]  # fmt: skip
     sent = at + dice.between(20 * MINUTE, 4 * HOUR)
     acts = [Act("OPN", at), Act("DSP", sent), Act("CLS", sent + dice.between(3 * HOUR, 2 * DAY))]
     found = [city.file("riverton-water", city.number("riverton-water"), where, "MAIN",
@@ -165,7 +168,8 @@ def police_call(city: City, at: int) -> list[Record]:
     sent = at + dice.between(5 * MINUTE, 90 * MINUTE)
     topic = dice.pick(("TRESP", "PARK", "WELCK", "DISPUTE"))
     acts = [Act("RCVD", at, note=dice.pick(words.PEOPLE)), Act("DISP", sent),
-            Act("REPORT", sent + dice.between(15 * MINUTE, 2 * HOUR), note=city.note())]  # fmt: skip
+            Act("REPORT", sent + dice.between(15 * MINUTE, 2 * HOUR), note=city.note()),
+    ]  # fmt: skip
     return [
         city.file("riverton-police", city.number("riverton-police"), city.address(), topic, *acts)
     ]
@@ -204,8 +208,8 @@ def tenant_contact(city: City, at: int) -> list[Record]:
     if dice.chance(0.5):
         acts.append(Act("Letter", office(called + dice.between(DAY, 5 * DAY))))
     if dice.chance(0.3):
-        acts.append(Act("Carried papers", acts[-1].at + 2 * HOUR, hand=True,
-                        refs=(city.last("riverton-housing"),) if dice.chance(0.3) else ()))  # fmt: skip
+        refs = (city.last("riverton-housing"),) if dice.chance(0.3) else ()
+        acts.append(Act("Carried papers", acts[-1].at + 2 * HOUR, hand=True, refs=refs))
     return [city.file("riverton-tenants", city.number("riverton-tenants"), city.address(),
                       dice.pick(("heat", "mold", "leak", "repairs")), *said_otherwise(dice, acts),
                       channel=dice.pick(words.PEOPLE))]  # fmt: skip
