@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from crosstown.agencies import ID, Agencies
-from crosstown.envelope import Envelope, check
+from crosstown.envelope import VIAS, Envelope, check, envelope_of
 from crosstown.errors import Refused
 from crosstown.identity import event_id
 from crosstown.mapping import EnvelopeMap, Mapped
@@ -27,6 +27,7 @@ EARLIEST: Final = -2_208_988_800_000_000
 LATEST: Final = 7_258_118_400_000_000
 """2200-01-01 UTC in microseconds."""
 UNDECLARED: Final = "undeclared_agency"
+_REQUIRED = ("agency", "record", "type", "jurisdiction")
 _ID = re.compile(ID)
 _DECLARE = "see crosstown agencies; new ones go into agencies.yaml"
 
@@ -155,42 +156,49 @@ class Contract:
         (the message's Kafka time stamp) and `event`.
         """
         m = self.mapping(body)
-        flags = m.flags
-        if m.agency not in self.agencies.ids:
-            if not self.for_others:
-                raise _agency_refused(m.agency, "isn't declared")
-            if not _ID.match(m.agency):
-                raise _agency_refused(m.agency, "can't be an id")
-            if UNDECLARED not in flags:
-                flags = (*flags, UNDECLARED)
-        elif m.agency != agency and not self.for_others:
-            raise Refused("agency-of-another", f"{m.agency} on the topic of {agency}",
-                          mend=f"publish it on events.{m.agency}.{self.name}")  # fmt: skip
+        if not (m.record and m.agency and m.type and m.jurisdiction):
+            raise _missing(next(n for n in _REQUIRED if not getattr(m, n)))
         if m.jurisdiction not in self.agencies.jurisdictions:
             raise Refused(
                 "unknown-jurisdiction", f"{m.jurisdiction[:80]!r} isn't declared", mend=_DECLARE
             )
+        flags = self._publisher(m, agency)
         if known_at is None:
             known_at = m.known_at if m.known_at is not None else received_at
-        at = m.occurred_at
-        if not m.type or at is None or known_at is None:
-            missing = "type" if not m.type else "occurred_at" if at is None else "known_at"
-            raise Refused("missing-field", missing, mend=f"give {missing} a value")
-        due = m.due_at
-        if not (EARLIEST <= at < LATEST and EARLIEST <= known_at < LATEST
-                and (due is None or EARLIEST <= due < LATEST)):  # fmt: skip
-            raise Refused("time-out-of-range", "a time lies outside the years 1900 to 2199",
-                          mend="times are microseconds since 1970 UTC")  # fmt: skip
-        envelope = Envelope(
-            event_id=event_id(m.record, m.type, m.identity), agency=m.agency, record=m.record,
-            type=m.type, step=m.step, occurred_at=at, due_at=due, jurisdiction=m.jurisdiction,
-            place=m.place, area=m.area, concern=m.concern, to_agency=m.to_agency,
-            channel=m.channel, refs=m.refs, headline=m.headline, flags=flags,
-            known_at=known_at, via=via or m.via or "event",
+        at, due = m.occurred_at, m.due_at
+        if at is None or known_at is None:
+            raise _missing("occurred_at" if at is None else "known_at")
+        _check_times(at, known_at, due)
+        via = via or m.via or "event"
+        if via not in VIAS:
+            raise Refused("unknown-code", f"via {via[:40]!r}", mend=f"one of {', '.join(VIAS)}")
+        envelope = envelope_of(
+            event_id(m.record, m.type, m.identity), m.agency, m.record, m.type, m.step, at, due,
+            m.jurisdiction, m.place, m.area, m.concern, m.to_agency, m.channel, m.refs,
+            m.headline, flags, known_at, via,
         )  # fmt: skip
         check(envelope)
         return envelope
 
+    def _publisher(self, m: Mapped, agency: str) -> tuple[str, ...]:
+        """Whether `m.agency` may publish here; the flags, with one more where it isn't declared."""
+        if m.agency in self.agencies.ids:
+            if m.agency != agency and not self.for_others:
+                raise Refused("agency-of-another", f"{m.agency} on the topic of {agency}",
+                              mend=f"publish it on events.{m.agency}.{self.name}")  # fmt: skip
+            return m.flags
+        if not self.for_others or not _ID.match(m.agency):
+            why = "can't be an id" if self.for_others else "isn't declared"
+            raise Refused("unknown-agency", f"{m.agency[:80]!r} {why}", mend=_DECLARE)
+        return m.flags if UNDECLARED in m.flags else (*m.flags, UNDECLARED)
 
-def _agency_refused(agency: str, why: str) -> Refused:
-    return Refused("unknown-agency", f"{agency[:80]!r} {why}", mend=_DECLARE)
+
+def _check_times(at: int, known_at: int, due: int | None) -> None:
+    if not (EARLIEST <= at < LATEST and EARLIEST <= known_at < LATEST
+            and (due is None or EARLIEST <= due < LATEST)):  # fmt: skip
+        raise Refused("time-out-of-range", "a time lies outside the years 1900 to 2199",
+                      mend="times are microseconds since 1970 UTC")  # fmt: skip
+
+
+def _missing(name: str) -> Refused:
+    return Refused("missing-field", name, mend=f"give {name} a value")

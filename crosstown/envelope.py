@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from enum import Enum
 from typing import Any, Final, cast
 
@@ -82,10 +82,22 @@ class Envelope:
 
 _ACCEPTED = plain(ACCEPTED)
 FIELDS: Final[tuple[str, ...]] = tuple(field["name"] for field in _ACCEPTED["fields"][:-1])
+_Draft = make_dataclass("_Draft", FIELDS, slots=True)
 _PREFIX_FIELDS = _ACCEPTED["fields"][: FIELDS.index("known_at")]
 _PREFIX = fastavro.parse_schema({**_ACCEPTED, "name": "Prefix", "fields": _PREFIX_FIELDS})
 _VIA_INDEX = {via: index for index, via in enumerate(VIAS)}
 _STEP_INDEX = {step: index for index, step in enumerate(STEPS)}
+
+
+def envelope_of(*values: Any) -> Envelope:
+    """An envelope from all its fields' values in order, for the hot path.
+
+    A frozen dataclass sets each field through `object.__setattr__`: 2.5 us an envelope. A draft
+    with the same slots that then changes its class: 0.4 us.
+    """
+    draft = _Draft(*values)
+    draft.__class__ = Envelope
+    return cast("Envelope", draft)
 
 
 def zigzag(number: int) -> bytes:
@@ -182,21 +194,62 @@ def accepted_key(e: Envelope, content: bytes) -> bytes:
 
 def check(e: Envelope) -> None:
     """Refuse an envelope that breaks the limits of docs/decisions/0002; nothing is ever cut."""
-    for name, value in (("record", e.record), ("place", e.place)):
-        if len(value.encode()) > MAX_KEY_BYTES:
-            raise Refused(f"{name}-too-long", f"{value[:40]}... is over {MAX_KEY_BYTES} bytes")
-    _check_record(e.record)
-    if not e.record.startswith(e.agency + "/"):
-        raise Refused("record-of-another", f"record {e.record} doesn't begin with {e.agency}/",
+    record, place, refs = e.record, e.place, e.refs
+    texts = "".join((
+        e.event_id, e.agency, record, e.type, e.jurisdiction, place, e.area, e.concern,
+        e.to_agency, e.channel, e.headline, *refs, *e.flags,
+    ))  # fmt: skip
+    # Most are short and ASCII, where length is bytes: the slow way is for the others (0.4 us each).
+    surely_fits = len(texts) + 2 * (len(refs) + len(e.flags)) <= MAX_BYTES - 128
+    if not (texts.isascii() and surely_fits) or "\0" in texts:
+        _check_bytes(e)
+    if len(record) > 32:
+        _check_length("record", record)
+    if place:
+        if len(place) > 32:
+            _check_length("place", place)
+        if not all(place.partition(":")) or not place.isprintable():
+            raise Refused("place-without-scheme", f"{place!r} is not of the form scheme:value",
+                          mend="say e.g. address:12-elm-st")  # fmt: skip
+    _check_record(record)
+    if not record.startswith(e.agency + "/"):
+        raise Refused("record-of-another", f"record {record} doesn't begin with {e.agency}/",
                       mend="another agency's record goes into refs")  # fmt: skip
-    if len(e.refs) > MAX_REFS:
-        raise Refused("too-many-refs", f"{len(e.refs)} refs; at most {MAX_REFS}")
-    for ref in e.refs:
-        if len(ref.encode()) > MAX_KEY_BYTES:
-            raise Refused("ref-too-long", f"{ref[:40]}... is over {MAX_KEY_BYTES} bytes")
+    if len(refs) > MAX_REFS:
+        raise Refused("too-many-refs", f"{len(refs)} refs; at most {MAX_REFS}",
+                      mend="name the nearest records; theirs lead to the others")  # fmt: skip
+    for ref in refs:
+        _check_length("ref", ref)
         _check_record(ref)
-    if e.place and not all(e.place.partition(":")):
-        raise Refused("place-without-scheme", f"{e.place} is not of the form scheme:value")
+
+
+def _check_bytes(e: Envelope) -> None:
+    for name in FIELDS:
+        value = getattr(e, name)
+        for text in (
+            (value,) if isinstance(value, str) else value if isinstance(value, tuple) else ()
+        ):
+            if "\0" in text or not _is_unicode(text):
+                raise Refused("bad-text", f"{name} has a NUL or half a character",
+                              mend="send text as UTF-8 without NUL")  # fmt: skip
+    size = len(prefix_bytes(e)) + len(suffix_bytes(e.known_at, e.via))
+    if size > MAX_BYTES:
+        raise Refused("envelope-too-large", f"{size:,} bytes; at most {MAX_BYTES:,}",
+                      mend="long texts belong into the payload")  # fmt: skip
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_length(name: str, value: str) -> None:
+    if len(value.encode()) > MAX_KEY_BYTES:
+        raise Refused(f"{name}-too-long", f"{value[:40]}... is over {MAX_KEY_BYTES} bytes",
+                      mend="shorten it at the source: a cut one would join strangers")  # fmt: skip
 
 
 def _check_record(record: str) -> None:

@@ -10,10 +10,12 @@ import json
 import re
 import uuid
 from functools import lru_cache
+from json.encoder import encode_basestring
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:crosstown")
 _NAMESPACE_BYTES = NAMESPACE.bytes
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 
 
 def uuid5_of(*values: object) -> str:
@@ -21,12 +23,13 @@ def uuid5_of(*values: object) -> str:
 
     Compact means: separators `,` and `:`, no ASCII escapes, UTF-8.
     """
-    name = _encode(values).encode("utf-8", "surrogatepass")
-    digest = hashlib.sha1(_NAMESPACE_BYTES + name, usedforsecurity=False).digest()[:16]
-    number = int.from_bytes(digest, "big") & ~(0xF000 << 64) & ~(0xC000 << 48)
-    number |= (5 << 76) | (0x8000 << 48)
-    text = f"{number:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    try:
+        name = "[" + ",".join([encode_basestring(v) for v in values]) + "]"  # type: ignore[arg-type]
+    except TypeError:  # not all are text
+        name = _encode(values)
+    data = _NAMESPACE_BYTES + name.encode("utf-8", "surrogatepass")
+    h = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    return f"{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
 
 
 def event_id(record: str, event_type: str, identity: tuple[object, ...] = ()) -> str:

@@ -1,7 +1,7 @@
 """From a contract's body to the envelope: expressions, compiled to one Python function a contract.
 
-Source of the rules: docs/decisions/0006. Generated source against closures over the same
-expressions: see docs/decisions/0006 for what was measured.
+Source of the rules: docs/decisions/0006. Measured on a Boston opening: generated source 1.1 us a
+body, closures over the same expressions 4.5 us; mapping, event id and checks together 6 us.
 """
 
 from __future__ import annotations
