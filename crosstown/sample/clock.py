@@ -19,20 +19,9 @@ END: Final = 1_743_483_600  # 2025-04-01 00:00 in Riverton
 CLOCKS_BACK: Final = 1_730_617_200  # 2024-11-03 02:00 -> 01:00
 CLOCKS_ON: Final = 1_741_507_200  # 2025-03-09 02:00 -> 03:00
 
-_MONTHS: Final = [
-    "Jan",
-    "Feb",
-    "Mar",
-    "Apr",
-    "May",
-    "Jun",
-    "Jul",
-    "Aug",
-    "Sep",
-    "Oct",
-    "Nov",
-    "Dec",
-]
+_MONTHS: Final = (
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+)  # fmt: skip
 
 
 def offset(at: int) -> int:
@@ -56,7 +45,7 @@ def office(at: int, morning: int = 8, evening: int = 17) -> int:
 
 def iso_local(at: int) -> str:
     """`2024-10-03 14:05:00`, local, as a database prints it."""
-    return "%d-%02d-%02d %02d:%02d:%02d" % time.gmtime(at + offset(at))[:6]
+    return "{}-{:02d}-{:02d} {:02d}:{:02d}:{:02d}".format(*time.gmtime(at + offset(at))[:6])
 
 
 def us_am_pm(at: int) -> str:
@@ -80,7 +69,7 @@ def dispatch(at: int) -> str:
 
 def compact(at: int) -> str:
     """`20241003 140500`, local, as a utility's billing system has it."""
-    return "%d%02d%02d %02d%02d%02d" % time.gmtime(at + offset(at))[:6]
+    return "{}{:02d}{:02d} {:02d}{:02d}{:02d}".format(*time.gmtime(at + offset(at))[:6])
 
 
 def iso_zone(at: int) -> str:
