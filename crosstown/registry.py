@@ -45,6 +45,12 @@ class Registry:
     _schemas: dict[int, str] = field(default_factory=dict)
     _client: httpx.Client | None = None
 
+    def __enter__(self) -> Registry:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def register(self, subject: str, schema_text: str) -> int:
         """The id of this schema under this subject, registered if it wasn't.
 

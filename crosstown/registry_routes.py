@@ -1,0 +1,262 @@
+"""The registry's HTTP routes: from a request to an answer, without a socket.
+
+Source of paths, bodies and codes: Confluent's Schema Registry API reference; the parts that
+Confluent-compatible clients use. Not here: references, other formats than Avro, metadata, rules,
+contexts, modes other than READWRITE, deletion for good (old events could no longer be read).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from crosstown.errors import Refused, Unavailable
+from crosstown.guards import guard
+from crosstown.registry_log import Log
+from crosstown.subjects import Declined, Record, say
+
+MAX_NAME: Final = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, its path taken apart."""
+
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+
+    def flag(self, name: str) -> bool:
+        """Whether a query parameter says true."""
+        return self.query.get(name, "").lower() == "true"
+
+    @property
+    def subject(self) -> str:
+        """The subject in the path."""
+        name = self.path["subject"]
+        if len(name.encode("utf-8", "replace")) > MAX_NAME or not name.isprintable():
+            raise Declined(
+                422, 42208, f"A subject's name has at most {MAX_NAME} bytes, all printable."
+            )
+        return name
+
+    def schema(self) -> Any:
+        """The schema in the body, guarded."""
+        if not isinstance(self.body, dict) or not isinstance(self.body.get("schema"), str):
+            raise Declined(422, 42201, "The body must be a JSON object with a text 'schema'.")
+        if self.body.get("schemaType") not in (None, "", "AVRO"):
+            raise Declined(
+                422, 42201, f"Schema type {self.body['schemaType']} isn't supported: AVRO is."
+            )
+        for extra in ("references", "metadata", "ruleSet"):
+            if self.body.get(extra):
+                raise Declined(
+                    422, 42201, f"'{extra}' isn't supported: write all types out in the schema."
+                )
+        return guard(self.body["schema"])
+
+
+class Routes:
+    """Answers requests from what the log says; one write at a time, reads never wait."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self._writing = threading.Lock()
+
+    def answer(self, method: str, target: str, body: bytes) -> tuple[int, Any]:
+        """Status and JSON value for one request; never raises for what a client or Kafka did."""
+        try:
+            return 200, self._dispatch(method, target, body)
+        except Declined as error:
+            return error.status, {"error_code": error.code, "message": str(error)}
+        except Refused as error:
+            mend = f" -> {error.mend}" if error.mend else ""
+            return 422, {"error_code": 42201, "message": f"Invalid schema: {error}{mend}"}
+        except Unavailable as error:
+            return 500, {"error_code": 50001, "message": f"{error}"}
+
+    def _dispatch(self, method: str, target: str, body: bytes) -> Any:
+        url = urlsplit(target)
+        path = url.path.rstrip("/") or "/"
+        query = {name: values[-1] for name, values in parse_qs(url.query).items()}
+        methods: set[str] = set()
+        for known, pattern, handler in ROUTES:
+            found = pattern.fullmatch(path)
+            if found and known == method:
+                parts = {name: unquote(value) for name, value in found.groupdict().items()}
+                return handler(self, Request(parts, query, _json(body)))
+            if found:
+                methods.add(known)
+        if methods:
+            raise Declined(405, 405, f"HTTP 405 Method Not Allowed: {', '.join(sorted(methods))}")
+        raise Declined(404, 404, "HTTP 404 Not Found")
+
+    def _write(self, decide: Callable[[], tuple[Any, list[Record]]]) -> Any:
+        """Decide on what is there now and write it; once more, from the topic, where that failed."""
+        with self._writing:
+            try:
+                return self._attempt(decide)
+            except Unavailable:
+                return self._attempt(decide)
+
+    def _attempt(self, decide: Callable[[], tuple[Any, list[Record]]]) -> Any:
+        self._log.refresh()
+        result, records = decide()
+        if records:
+            self._log.write(records)
+        return result
+
+    # subjects
+
+    def subjects(self, ask: Request) -> list[str]:
+        prefix = ask.query.get("subjectPrefix", "")
+        names = self._log.subjects.subjects(deleted=ask.flag("deleted"))
+        return [name for name in names if name.startswith(prefix)]
+
+    def register(self, ask: Request) -> dict[str, Any]:
+        subject, schema = ask.subject, ask.schema()
+        one = self._write(lambda: self._log.subjects.register(subject, schema))
+        return {"id": one.id}
+
+    def lookup(self, ask: Request) -> dict[str, Any]:
+        found = self._log.subjects.lookup(ask.subject, ask.schema(), deleted=ask.flag("deleted"))
+        return found.as_json()
+
+    def versions(self, ask: Request) -> list[int]:
+        found = self._log.subjects.versions(ask.subject, deleted=ask.flag("deleted"))
+        return [one.version for one in found]
+
+    def version(self, ask: Request) -> dict[str, Any]:
+        one = self._log.subjects.version(
+            ask.subject, ask.path["version"], deleted=ask.flag("deleted")
+        )
+        return one.as_json()
+
+    def version_schema(self, ask: Request) -> Any:
+        return json.loads(self.version(ask)["schema"])
+
+    def referenced_by(self, ask: Request) -> list[int]:
+        self.version(ask)
+        return []
+
+    def delete_subject(self, ask: Request) -> list[int]:
+        self._not_for_good(ask)
+        found: list[int] = self._write(lambda: self._log.subjects.delete_subject(ask.subject))
+        return found
+
+    def delete_version(self, ask: Request) -> int:
+        self._not_for_good(ask)
+        which = ask.path["version"]
+        found: int = self._write(lambda: self._log.subjects.delete_version(ask.subject, which))
+        return found
+
+    def _not_for_good(self, ask: Request) -> None:
+        if ask.flag("permanent"):
+            raise Declined(422, 42205, "Schemas aren't deleted for good: events written with them could "
+                           "no longer be read. Leave out permanent=true to hide them.")  # fmt: skip
+
+    # schemas
+
+    def by_id(self, ask: Request) -> dict[str, Any]:
+        return {"schema": self._log.subjects.text(_id(ask))}
+
+    def by_id_schema(self, ask: Request) -> Any:
+        return json.loads(self._log.subjects.text(_id(ask)))
+
+    def by_id_subjects(self, ask: Request) -> list[str]:
+        found = self._log.subjects.uses(_id(ask), deleted=ask.flag("deleted"))
+        return sorted({one.subject for one in found})
+
+    def by_id_versions(self, ask: Request) -> list[dict[str, Any]]:
+        found = self._log.subjects.uses(_id(ask), deleted=ask.flag("deleted"))
+        return [{"subject": one.subject, "version": one.version} for one in found]
+
+    # compatibility
+
+    def compatible(self, ask: Request) -> dict[str, Any]:
+        subjects, subject, schema = self._log.subjects, ask.subject, ask.schema()
+        which = ask.path.get("version")
+        against = [subjects.version(subject, which)] if which else subjects.versions(subject)
+        found = subjects.breaks(subject, schema, against)
+        answer: dict[str, Any] = {"is_compatible": not found}
+        if ask.flag("verbose"):
+            answer["messages"] = [say(one) for one in found]
+        return answer
+
+    def level(self, ask: Request) -> dict[str, Any]:
+        subject = ask.subject if "subject" in ask.path else None
+        level = self._log.subjects.level(subject, fall_back=ask.flag("defaultToGlobal"))
+        return {"compatibilityLevel": level}
+
+    def set_level(self, ask: Request) -> dict[str, Any]:
+        subject = ask.subject if "subject" in ask.path else None
+        level = ask.body.get("compatibility") if isinstance(ask.body, dict) else None
+        self._write(lambda: (None, self._log.subjects.set_level(subject, str(level).upper())))
+        return {"compatibility": str(level).upper()}
+
+    def unset_level(self, ask: Request) -> dict[str, Any]:
+        subject = ask.subject if "subject" in ask.path else None
+        was = self._log.subjects.level(subject, fall_back=False)
+        self._write(lambda: (None, self._log.subjects.set_level(subject, None)))
+        return {"compatibilityLevel": was}
+
+    def set_mode(self, ask: Request) -> dict[str, Any]:
+        mode = ask.body.get("mode") if isinstance(ask.body, dict) else None
+        if mode != "READWRITE":
+            raise Declined(422, 42204, "The only mode is READWRITE.")
+        return {"mode": "READWRITE"}
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body) if body else None
+    except (ValueError, RecursionError):
+        raise Declined(400, 400, "The body is not JSON.") from None
+
+
+def _id(ask: Request) -> int:
+    text = ask.path["id"]
+    if not (text.isascii() and text.isdigit() and len(text) <= 10):
+        raise Declined(404, 40403, f"Schema {text[:20]} not found")
+    return int(text)
+
+
+def _route(method: str, path: str, handler: Callable[[Routes, Request], Any]) -> Any:
+    return method, re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), handler
+
+
+ROUTES: Final = [
+    _route("GET", "/", lambda _routes, _ask: {}),
+    _route("GET", "/subjects", Routes.subjects),
+    _route("POST", "/subjects/{subject}", Routes.lookup),
+    _route("DELETE", "/subjects/{subject}", Routes.delete_subject),
+    _route("GET", "/subjects/{subject}/versions", Routes.versions),
+    _route("POST", "/subjects/{subject}/versions", Routes.register),
+    _route("GET", "/subjects/{subject}/versions/{version}", Routes.version),
+    _route("DELETE", "/subjects/{subject}/versions/{version}", Routes.delete_version),
+    _route("GET", "/subjects/{subject}/versions/{version}/schema", Routes.version_schema),
+    _route("GET", "/subjects/{subject}/versions/{version}/referencedby", Routes.referenced_by),
+    _route("GET", "/schemas/types", lambda _routes, _ask: ["AVRO"]),
+    _route("GET", "/schemas/ids/{id}", Routes.by_id),
+    _route("GET", "/schemas/ids/{id}/schema", Routes.by_id_schema),
+    _route("GET", "/schemas/ids/{id}/subjects", Routes.by_id_subjects),
+    _route("GET", "/schemas/ids/{id}/versions", Routes.by_id_versions),
+    _route("POST", "/compatibility/subjects/{subject}/versions", Routes.compatible),
+    _route("POST", "/compatibility/subjects/{subject}/versions/{version}", Routes.compatible),
+    _route("GET", "/config", Routes.level),
+    _route("PUT", "/config", Routes.set_level),
+    _route("DELETE", "/config", Routes.unset_level),
+    _route("GET", "/config/{subject}", Routes.level),
+    _route("PUT", "/config/{subject}", Routes.set_level),
+    _route("DELETE", "/config/{subject}", Routes.unset_level),
+    _route("GET", "/mode", lambda _routes, _ask: {"mode": "READWRITE"}),
+    _route("PUT", "/mode", Routes.set_mode),
+    _route("GET", "/mode/{subject}", lambda _routes, _ask: {"mode": "READWRITE"}),
+    _route("PUT", "/mode/{subject}", Routes.set_mode),
+    _route("GET", "/contexts", lambda _routes, _ask: ["."]),
+]

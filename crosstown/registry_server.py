@@ -1,0 +1,199 @@
+"""The embedded schema registry: Confluent's HTTP routes over the compacted topic `_schemas`.
+
+A registration is answered when the topic holds it; after SIGKILL the same ids are served again.
+It listens on 127.0.0.1 only. Program: `python -m crosstown.registry_server`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import random
+import socket
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+from crosstown import metrics
+from crosstown.errors import Unavailable
+from crosstown.home import Endpoints
+from crosstown.program import Program, main
+from crosstown.registry_log import Log
+from crosstown.registry_routes import Routes
+from crosstown.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PORTS: Final = range(20_000, 32_000)
+"""Below those that operating systems give to outgoing connections (as the broker's)."""
+MAX_BODY: Final = 1_000_000
+TYPE: Final = "application/vnd.schemaregistry.v1+json"
+
+
+class Server:
+    """The registry of one Kafka cluster on one port of this machine."""
+
+    def __init__(self, settings: Settings, endpoints: Endpoints, port: int = 0) -> None:
+        self._log = Log(settings, endpoints)
+        self._http = _Http(("127.0.0.1", port), Routes(self._log))
+        self._thread = threading.Thread(target=self._http.serve_forever, args=[0.1], daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._http.server_address[1])
+
+    @property
+    def url(self) -> str:
+        """Where clients reach it."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def schemas(self) -> int:
+        """How many schemas it holds."""
+        return len(self._log.subjects.texts)
+
+    def start(self) -> Server:
+        """Read the topic to its end, then answer; raises `Unavailable`, `Stop`."""
+        try:
+            self._log.open()
+        except BaseException:
+            self.close()
+            raise
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Give up the port; what was answered is in the topic already."""
+        if self._thread.is_alive():
+            self._http.shutdown()
+            self._thread.join()
+        self._http.server_close()
+        self._http.hang_up()
+        self._log.close()
+
+
+class _Http(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    allow_reuse_address = sys.platform != "win32"
+
+    def __init__(self, address: tuple[str, int], routes: Routes) -> None:
+        super().__init__(address, _Handler)
+        self.routes = routes
+        self._open: set[Any] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection, which outlives its requests."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that ends."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """End the connections that clients keep open."""
+        for connection in tuple(self._open):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def server_bind(self) -> None:
+        """Bind without asking the resolver for the host's name, as the parent would."""
+        self.socket.setsockopt(
+            socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.allow_reuse_address)
+        )
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = "localhost", int(self.server_address[1])
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is a fault to be logged."""
+        del request, client_address
+        if not isinstance(sys.exc_info()[1], OSError):
+            log.exception("a request failed")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Http
+    protocol_version = "HTTP/1.1"
+    server_version = "crosstown-registry"
+    timeout = 60
+    wbufsize = 65_536  # headers and body in one packet: two would wait for each other
+
+    def _serve(self) -> None:
+        status, value = self._answer()
+        metrics.registry_requests.labels(self.command, str(status)).inc()
+        data = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
+        self.send_response(status)
+        self.send_header("Content-Type", TYPE)
+        self.send_header("Content-Length", str(len(data)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names that the parent calls
+
+    def _answer(self) -> tuple[int, Any]:
+        length = self.headers.get("Content-Length", "0")
+        if (
+            "Transfer-Encoding" in self.headers
+            or not length.isdigit()
+            or int(length[:9]) > MAX_BODY
+        ):
+            self.close_connection = True
+            return 413, _error(413, f"A body needs a Content-Length of at most {MAX_BODY:,} bytes.")
+        body = self.rfile.read(int(length))
+        if body and "json" not in self.headers.get("Content-Type", ""):
+            # a web page can't send this type to another site unasked
+            return 415, _error(415, f"HTTP 415 Unsupported Media Type: send {TYPE}.")
+        try:
+            return self.server.routes.answer(self.command, self.path, body)
+        except Exception:
+            log.exception("%s %s", self.command, self.path)
+            return 500, _error(50001, "A fault of ours; it stands in the registry's log.")
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
+        """Requests are counted, not logged one by one."""
+
+
+def _error(code: int, message: str) -> dict[str, Any]:
+    return {"error_code": code, "message": message}
+
+
+def _listening(settings: Settings, endpoints: Endpoints, memory: Path) -> Server:
+    """A server on the port of last time, or on another one if a stranger has taken it."""
+    asked = os.environ.get("CROSSTOWN_REGISTRY_PORT", "")
+    ports = [int(asked)] if asked.isdigit() else []
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        ports.append(int(memory.read_text("utf-8")))
+    for port in [*ports, *random.sample(PORTS, 100)]:
+        with contextlib.suppress(OSError, OverflowError):
+            server = Server(settings, endpoints, port)
+            memory.write_text(str(port), "utf-8")
+            return server
+    raise Unavailable(
+        "no free port for the schema registry", mend="CROSSTOWN_REGISTRY_PORT names one"
+    )
+
+
+def _run(program: Program) -> None:
+    server = _listening(program.settings, program.endpoints, program.home.run / "registry-port")
+    metrics.schemas.set_function(lambda: server.schemas)
+    try:
+        server.start()
+        program.ready(url=server.url)
+        program.stopping.wait()
+    finally:
+        server.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main("registry", _run))

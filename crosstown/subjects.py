@@ -1,0 +1,232 @@
+"""What a schema registry knows: subjects, their versions, ids, compatibility; a fold of its topic.
+
+Keys and values are Confluent's (`keytype` SCHEMA, CONFIG, DELETE_SUBJECT, NOOP), so that a registry
+of theirs can take over the topic. Codes and meanings: Confluent's Schema Registry API reference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from crosstown.compatibility import MODES, Break, breaks_any
+from crosstown.errors import Refused
+from crosstown.guards import guard
+
+Record = tuple[bytes, bytes]
+"""Key and value of one message to write to the registry's topic."""
+DEFAULT: Final = "BACKWARD"
+
+
+class Declined(Refused):
+    """A request that the registry declines, with Confluent's HTTP status and error code."""
+
+    def __init__(self, status: int, code: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """One version of one subject; a deleted one still answers to its id."""
+
+    subject: str
+    version: int
+    id: int
+    schema: str
+    deleted: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        """What a client is told of it."""
+        return {
+            "subject": self.subject,
+            "version": self.version,
+            "id": self.id,
+            "schema": self.schema,
+        }
+
+
+@dataclass(slots=True)
+class Subjects:
+    """All that the registry's topic says so far; `fold` a message, ask, get records to write."""
+
+    texts: dict[int, str] = field(default_factory=dict)
+    _ids: dict[str, int] = field(default_factory=dict)
+    _last_id: int = 0
+    _versions: dict[str, dict[int, Registered]] = field(default_factory=dict)
+    _levels: dict[str | None, str] = field(default_factory=dict)
+
+    def fold(self, key: bytes, value: bytes | None) -> None:
+        """Take in one message of the topic; raises `ValueError`, `KeyError` on a foreign one."""
+        about = json.loads(key)
+        said = json.loads(value) if value else None
+        match about["keytype"]:
+            case "SCHEMA" if said is not None:
+                self._fold_schema(said)
+            case "SCHEMA":  # deleted for good by another registry
+                self._versions.get(about["subject"], {}).pop(about["version"], None)
+            case "DELETE_SUBJECT" if said is not None:
+                for one in list(self._versions.get(said["subject"], {}).values()):
+                    if one.version <= said["version"]:
+                        self._versions[one.subject][one.version] = replace(one, deleted=True)
+            case "CONFIG" if said is not None:
+                self._levels[about.get("subject")] = str(said["compatibilityLevel"])
+            case "CONFIG":
+                self._levels.pop(about.get("subject"), None)
+            case _:  # NOOP, and what only others' registries know
+                return
+
+    def _fold_schema(self, said: dict[str, Any]) -> None:
+        self._last_id = max(self._last_id, said["id"])
+        if said.get("schemaType", "AVRO") != "AVRO":
+            return
+        one = Registered(
+            said["subject"], said["version"], said["id"], said["schema"], bool(said.get("deleted"))
+        )
+        self._versions.setdefault(one.subject, {})[one.version] = one
+        self.texts.setdefault(one.id, one.schema)
+        self._ids.setdefault(canonical(json.loads(one.schema)), one.id)
+
+    # what is asked
+
+    def subjects(self, *, deleted: bool = False) -> list[str]:
+        """Names of all subjects that have a version."""
+        return sorted(name for name in self._versions if self._list(name, deleted=deleted))
+
+    def versions(self, subject: str, *, deleted: bool = False) -> list[Registered]:
+        """A subject's versions, oldest first."""
+        found = self._list(subject, deleted=deleted)
+        if not found:
+            raise Declined(404, 40401, f"Subject '{subject}' not found.")
+        return found
+
+    def version(self, subject: str, which: str, *, deleted: bool = False) -> Registered:
+        """One version: a number, or `latest`."""
+        found = self.versions(subject, deleted=deleted)
+        if which in ("latest", "-1"):
+            return found[-1]
+        if not (which.isascii() and which.isdigit()) or not 0 < int(which[:10]) < 2**31:
+            raise Declined(422, 42202, f"'{which}' is no version: a number from 1, or latest.")
+        for one in found:
+            if one.version == int(which[:10]):
+                return one
+        raise Declined(404, 40402, f"Version {which} not found.")
+
+    def text(self, schema_id: int) -> str:
+        """A schema by its id."""
+        if schema_id not in self.texts:
+            raise Declined(404, 40403, f"Schema {schema_id} not found")
+        return self.texts[schema_id]
+
+    def uses(self, schema_id: int, *, deleted: bool = False) -> list[Registered]:
+        """Where an id is used."""
+        self.text(schema_id)
+        every = (
+            one for name in sorted(self._versions) for one in self._list(name, deleted=deleted)
+        )
+        return [one for one in every if one.id == schema_id]
+
+    def lookup(self, subject: str, schema: Any, *, deleted: bool = False) -> Registered:
+        """The version of a subject that is this very schema."""
+        schema_id = self._ids.get(canonical(schema))
+        for one in self.versions(subject, deleted=deleted):
+            if one.id == schema_id:
+                return one
+        raise Declined(404, 40403, "Schema not found")
+
+    def level(self, subject: str | None, *, fall_back: bool = True) -> str:
+        """The compatibility level that holds for a subject, or for all (None)."""
+        found = self._levels.get(subject)
+        if found is None and subject is not None and not fall_back:
+            message = f"Subject '{subject}' does not have subject-level compatibility configured"
+            raise Declined(404, 40408, message)
+        return found or self._levels.get(None, DEFAULT)
+
+    def breaks(self, subject: str, schema: Any, against: Iterable[Registered]) -> list[Break]:
+        """What a schema would break after these versions, by the subject's level."""
+        return breaks_any([guard(one.schema) for one in against], schema, self.level(subject))
+
+    # what is to be written
+
+    def register(self, subject: str, schema: Any) -> tuple[Registered, list[Record]]:
+        """The version under which a guarded schema stands, and what to write first, if it's new."""
+        now = self._list(subject)
+        schema_id = self._ids.get(canonical(schema))
+        for one in now:
+            if one.id == schema_id:
+                return one, []
+        found = self.breaks(subject, schema, now)
+        if found:
+            raise Declined(409, 409, "Schema being registered is incompatible with an earlier "
+                           f"schema for subject '{subject}' (level {self.level(subject)}): "
+                           + "; ".join(map(say, found)))  # fmt: skip
+        version = max(self._versions.get(subject, {}), default=0) + 1
+        text = self.texts[schema_id] if schema_id else compact(schema)
+        one = Registered(subject, version, schema_id or self._last_id + 1, text)
+        return one, [_schema_record(one)]
+
+    def delete_version(self, subject: str, which: str) -> tuple[int, list[Record]]:
+        """Hide one version."""
+        one = self.version(subject, which)
+        return one.version, [_schema_record(replace(one, deleted=True))]
+
+    def delete_subject(self, subject: str) -> tuple[list[int], list[Record]]:
+        """Hide all versions."""
+        found = [one.version for one in self.versions(subject)]
+        key = {"keytype": "DELETE_SUBJECT", "subject": subject, "magic": 0}
+        return found, [_record(key, {"subject": subject, "version": found[-1]})]
+
+    def set_level(self, subject: str | None, level: str | None) -> list[Record]:
+        """Change a compatibility level; None: back to what holds for all."""
+        if level is not None and level not in MODES:
+            raise Declined(422, 42203, f"'{level}' is no level: one of {', '.join(MODES)}.")
+        key = {"keytype": "CONFIG", "subject": subject, "magic": 0}
+        if level is None:
+            return [(compact(key).encode(), b"")]
+        return [_record(key, {"subject": subject, "compatibilityLevel": level})]
+
+    def _list(self, subject: str, *, deleted: bool = False) -> list[Registered]:
+        every = self._versions.get(subject, {})
+        return [every[n] for n in sorted(every) if deleted or not every[n].deleted]
+
+
+def say(one: Break) -> str:
+    """A break in one line, with how to mend it."""
+    return f"{one.path}: {one.detail}" + (f" -> {one.mend}" if one.mend else "")
+
+
+def compact(value: Any) -> str:
+    """JSON without spaces, keys in the order given."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def canonical(schema: Any) -> str:
+    """What makes two texts one schema: all but white space, the order of keys, {"type": "int"}."""
+    return json.dumps(_simple(schema), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+
+
+def _simple(schema: Any) -> Any:
+    match schema:
+        case list():
+            return [_simple(branch) for branch in schema]
+        case {"type": str(word)} if len(schema) == 1:
+            return word
+        case dict():
+            inner = {k: _simple(v) for k, v in schema.items() if k in ("items", "values", "type")}
+            fields = [_simple(one) if isinstance(one, dict) and "name" in one else one
+                      for one in schema.get("fields", ())]  # fmt: skip
+            return {**schema, **inner, **({"fields": fields} if fields else {})}
+        case _:
+            return schema
+
+
+def _schema_record(one: Registered) -> Record:
+    key = {"keytype": "SCHEMA", "subject": one.subject, "version": one.version, "magic": 1}
+    return _record(key, {**one.as_json(), "deleted": one.deleted})
+
+
+def _record(key: dict[str, Any], value: dict[str, Any]) -> Record:
+    return compact(key).encode(), compact(value).encode()
