@@ -1,0 +1,105 @@
+"""Ends a process whose group stands still while messages arrive: the supervisor starts it again.
+
+After a handler's error and a cut network a Faust partition can freeze with the process alive.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from crosstown import kafka
+from crosstown.program import Program
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY: Final = 2.0
+EXIT_CODE: Final = 75
+
+
+@dataclass(slots=True)
+class Still:
+    """One partition: what is committed since when, and its end at that time."""
+
+    committed: int
+    since: float
+    end: int
+
+    def stalled(self, committed: int, end: int, now: float, stall: float) -> bool:
+        """Take in what is seen now; whether commits stood still for `stall` s while data came."""
+        if committed != self.committed or committed >= end:
+            self.committed, self.since, self.end = committed, now, end
+        return now - self.since >= stall and end > self.end
+
+
+class Watchdog:
+    """Looks at the committed offsets of the partitions held, from outside of Faust and its loop."""
+
+    def __init__(
+        self, program: Program, held: Callable[[], Collection[tuple[str, int]]], stall: float
+    ) -> None:
+        self._program = program
+        self._held = held
+        self._stall = stall
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Begin to watch, on a thread of its own."""
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        self._stop.set()
+
+    def _watch(self) -> None:
+        program = self._program
+        client = Consumer(
+            kafka.consumer(program.settings, program.endpoints, group_id=program.name)
+        )
+        seen: dict[tuple[str, int], Still] = {}
+        while not self._stop.wait(LOOK_EVERY):
+            try:
+                stalled = self._look(client, seen)
+            except (KafkaException, RuntimeError):  # no broker, no judgement
+                seen.clear()
+                continue
+            if stalled:
+                log.error(
+                    "ending, to be started again: commits stand still while messages arrive: %s",
+                    ", ".join(stalled),
+                )
+                logging.shutdown()
+                os._exit(EXIT_CODE)
+        client.close()
+
+    def _look(self, client: Consumer, seen: dict[tuple[str, int], Still]) -> list[str]:
+        held = [TopicPartition(topic, partition) for topic, partition in self._held()]
+        stalled = []
+        now = time.monotonic()
+        for at in client.committed(held, timeout=5) if held else ():
+            _, end = client.get_watermark_offsets(TopicPartition(at.topic, at.partition), timeout=5)
+            committed = max(at.offset, 0)
+            still = seen.setdefault((at.topic, at.partition), Still(committed, now, end))
+            if still.stalled(committed, end, now, self._stall):
+                if _data_waits(client, at.topic, at.partition, committed):
+                    stalled.append(f"{at.topic}[{at.partition}] at {committed} of {end}")
+                else:  # only transaction markers lie there
+                    still.since, still.end = now, end
+        return stalled
+
+
+def _data_waits(client: Consumer, topic: str, partition: int, committed: int) -> bool:
+    """Whether a committed message lies at or after the committed offset."""
+    client.assign([TopicPartition(topic, partition, committed)])
+    try:
+        message = client.poll(5)
+        return message is not None and message.error() is None
+    finally:
+        client.unassign()
