@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, Message
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -76,6 +76,11 @@ def consumer(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str,
         enable_auto_commit=False, enable_auto_offset_store=False,
         **{"group_id": "unused", **more},
     )  # fmt: skip
+
+
+def stamp_of(message: Message) -> int:
+    """A message's Kafka time stamp, in microseconds UTC."""
+    return int(message.timestamp()[1]) * 1000
 
 
 def wait_for_broker(settings: Settings, endpoints: Endpoints, timeout: float) -> AdminClient:

@@ -42,6 +42,12 @@ class Settings(BaseSettings):
     """More librdkafka settings for every client, as a JSON object (security.protocol, ...)."""
     partitions: int = Field(default=1, ge=1)
     """How many shards `accepted` and `timelines` have, from their making on."""
+    pickup_within_days: float = Field(default=3.0, gt=0)
+    """A hand-off is reminded of when its receiver has said nothing in the case for so long."""
+    watch_seconds: float = Field(default=10.0, gt=0)
+    """How often the watcher looks for what has become due."""
+    slot: int = Field(default=0, ge=0)
+    """Which of several workers of one program this is; each has its own."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

@@ -1,0 +1,1 @@
+"""The programs that events flow through, one a file: intake, cases, casebook, watch."""

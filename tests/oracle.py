@@ -10,7 +10,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 from crosstown.envelope import Envelope, content_hash, prefix_bytes, text_bytes, zigzag
 from crosstown.identity import case_key
@@ -55,7 +55,7 @@ def join(sayings: Iterable[tuple[Envelope, bytes]], window_of: Callable[[str], i
             counting[jurisdiction].append(said[0])
             first = min(said, key=lambda e: (e.known_at, order.index(e.via)))
             shown[jurisdiction, event_id] = (first.known_at, first.via)
-    found = Found({key: "" for key in ever}, {}, {}, {}, shown)
+    found = Found(dict.fromkeys(ever, ""), {}, {}, {}, shown)
     for jurisdiction, events in counting.items():
         _join_city(jurisdiction, events, window_of, found)
     return found
@@ -115,7 +115,7 @@ def _links(
             spots[e.place, e.concern].append(e)
     best: dict[frozenset[str], tuple[int, str, str, str, str]] = {}
     for rows in spots.values():
-        for a, b in zip(rows, rows[1:], strict=False):
+        for a, b in pairwise(rows):
             if a.record != b.record and _near(a, b, window_of):
                 pair = frozenset((a.record, b.record))
                 row = (b.occurred_at - a.occurred_at, a.event_id, b.event_id, a.record, b.record)

@@ -52,7 +52,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     help="Crosstown: agencies' events become cross-agency case timelines, on Kafka.",
-    epilog="Start with: `crosstown demo`. Help with an example for each: `crosstown COMMAND --help`.",
+    epilog="Start with `crosstown demo`; each command's `--help` has an example.",
 )
 
 

@@ -1,0 +1,86 @@
+"""`crosstown stats`: the figures of all that has been joined."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
+
+LABELS = {
+    "events": "events that count", "records": "records", "cases": "cases",
+    "cross_agency_cases": "... with two or more agencies",
+    "cases_three_or_more": "... with three or more agencies",
+    "open_cases": "... open now", "largest_case_records": "records in the largest case",
+    "runaway_cases": "cases over 200 entries or links (flagged, never cut)",
+    "dead_letters": "dead letters",
+}  # fmt: skip
+
+
+def command(
+    wait: Annotated[
+        bool, typer.Option("--wait", help="First wait until all that has been published is in.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(min=0, metavar="S", help="How long to wait, in seconds.")
+    ] = 120,
+    home: HomeOption = None,
+    output: OutputOption = Output.HUMAN,
+) -> None:
+    """The figures: events, records, cases, how many cross agencies, how events arrived.
+
+    Example: `crosstown stats --wait`
+    """
+    from crosstown.cli.backbone import backbone
+    from crosstown.home import Home
+    from crosstown.lookup import Lookup
+
+    chosen = settings(home)
+    where = backbone(chosen)
+    if wait:
+        wait_for_all(chosen, where, timeout)
+    lookup = Lookup(Home(chosen.home).casebook)
+    found = lookup.stats()
+    lookup.close()
+    if output is Output.JSON:
+        print_json(found)
+    else:
+        show(found)
+
+
+def wait_for_all(chosen: Any, where: Any, timeout: float) -> None:
+    """Wait with a line that says what is still to come."""
+    from crosstown.cli.backbone import dead_programs
+    from crosstown.waiting import Waiting
+
+    with err.status("waiting for what was published to be joined") as status:
+        Waiting(
+            chosen, where, timeout, lambda: dead_programs(chosen),
+            lambda text: status.update(f"waiting: {text}"),
+        ).run()  # fmt: skip
+
+
+def show(found: dict[str, Any]) -> None:
+    """The figures for people."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(justify="right")
+    table.add_column()
+    for key, label in LABELS.items():
+        table.add_row(f"{found[key]:,}", label)
+    out.print(table)
+    vias = ", ".join(f"{via} {n:,}" for via, n in found["by_via"].items())
+    out.print(f"how events arrived: {vias or 'none yet'}")
+    if len(found["by_jurisdiction"]) > 1:
+        places = ", ".join(f"{name} {n:,}" for name, n in found["by_jurisdiction"].items())
+        out.print(f"cases by jurisdiction: {places}")
+    if found["dead_letters"]:
+        reasons = ", ".join(f"{why} {n:,}" for why, n in found["dead_letters_by_reason"].items())
+        out.print(f"dead letters by reason: {reasons} (see them: crosstown tail dead-letters)")
+    out.print(f"digest {found['digest']}")
+    out.print(
+        "What this can't say: an event that was never published isn't in it, and two records that"
+        " share neither a place nor a reference stay apart.",
+        style="dim",
+    )

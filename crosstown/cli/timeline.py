@@ -1,0 +1,152 @@
+"""A case as people read it at a counter: the whole story on one screen."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from rich.markup import escape
+from rich.table import Table
+
+from crosstown.cli.case import span, why
+from crosstown.cli.shell import out
+from crosstown.lookup import Found, Pointer
+from crosstown.repository import Repository
+from crosstown.settings import Settings
+
+GAP: Final = 7 * 86_400
+"""Seconds without any event that are shown as a gap."""
+LINKS_SHOWN: Final = 30
+STYLE: Final = {
+    "REPORTED": "bold", "HANDED_OFF": "magenta", "RESOLVED": "green", "CLOSED": "green",
+    "REOPENED": "red", "WAITING": "yellow",
+}  # fmt: skip
+VIA: Final = {
+    "hand": "carried by hand", "batch": "nightly file", "poll": "polled", "push": "pushed",
+    "changelog": "database log", "event": "live event",
+}  # fmt: skip
+LATE: Final = 86_400
+"""Seconds between happening and being known from which an entry is marked as late."""
+FLAGS: Final = {
+    "ambiguous_local_time": "local time ambiguous: the first was taken",
+    "nonexistent_local_time": "local time doesn't exist: clocks went forward",
+    "undeclared_agency": "agency not declared",
+}
+
+
+class Names:
+    """Agencies' names and the jurisdiction's time zone; ids and UTC where nothing is declared."""
+
+    def __init__(self, settings: Settings, jurisdiction: str) -> None:
+        self._agencies = Repository.load(settings.schemas).agencies
+        self.zone = ZoneInfo(settings.timezone or self._agencies.timezone(jurisdiction))
+
+    def agency(self, agency: str) -> str:
+        """The agency's name as people know it."""
+        found = self._agencies.get(agency)
+        return agency if found is None else found.name
+
+    def local(self, micros: int) -> dt.datetime:
+        """A time in the city's zone."""
+        return dt.datetime.fromtimestamp(micros // 1_000_000, self.zone)
+
+    def when(self, micros: int) -> str:
+        """A time as people write it."""
+        return f"{self.local(micros):%a %d %b %Y %H:%M}"
+
+
+def show(found: Found, settings: Settings) -> None:
+    """Print the timeline, and why each record is in it."""
+    names = Names(settings, found.jurisdiction)
+    _head(found, names)
+    _entries(found, names)
+    _links(found)
+    for pointer in found.pointers:
+        out.print(f"  [dim]points to[/] {escape(_pointer(pointer))}")
+    out.print(f"[dim]version {found.version}, digest {found.case['digest'][:16]}...[/]")
+
+
+def _head(found: Found, names: Names) -> None:
+    case = found.case
+    color = "yellow" if case["status"] == "open" else "green"
+    out.print(f"[bold]Case {found.case_id}[/]  [{color}]{case['status']}[/]  {found.jurisdiction}")
+    agencies = ", ".join(names.agency(one) for one in case["agencies"])
+    out.print(f"{len(case['agencies'])} agencies: {escape(agencies)}")
+    out.print(
+        f"{case['record_count']} records, {case['entry_count']} events from"
+        f" {names.when(case['first'])} to {names.when(case['last'])}"
+        f" ({span((case['last'] - case['first']) // 1_000_000)}), times in {names.zone}"
+    )
+    if len(case["entries"]) < case["entry_count"]:
+        out.print(f"[yellow]too large for one message: the newest {len(case['entries'])} of"
+                  f" {case['entry_count']} events are shown; all count[/]")  # fmt: skip
+
+
+def _entries(found: Found, names: Names) -> None:
+    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("when", no_wrap=True)
+    table.add_column("who")
+    table.add_column("what")
+    table.add_column("record", overflow="fold", style="dim")
+    table.add_column("arrived", style="dim")
+    before = 0
+    for entry in found.case["entries"]:
+        gap = (entry["occurred_at"] - before) // 1_000_000
+        if before and gap >= GAP:
+            table.add_row("", "", f"[dim]... {span(gap)} without a word ...[/]")
+        before = entry["occurred_at"]
+        _, _, number = entry["record"].partition("/")
+        table.add_row(
+            names.when(entry["occurred_at"]), escape(names.agency(entry["agency"])),
+            _what(entry, names), escape(number), _arrived(entry, names),
+        )  # fmt: skip
+    out.print()
+    out.print(table)
+    out.print()
+
+
+def _what(entry: dict[str, Any], names: Names) -> str:
+    style = STYLE.get(entry["step"], "")
+    text = escape(entry["headline"] or entry["type"].replace(".", " ").replace("_", " "))
+    lines = [f"[{style}]{text}[/]" if style else text]
+    if entry["to_agency"]:
+        lines.append(f"[magenta]-> handed to {escape(names.agency(entry['to_agency']))}[/]")
+    if entry["due_at"] is not None:
+        lines.append(f"[dim]promised by {names.when(entry['due_at'])}[/]")
+    lines += [
+        f"[yellow]! {escape(FLAGS.get(flag, flag.replace('_', ' ')))}[/]" for flag in entry["flags"]
+    ]
+    return "\n".join(lines)
+
+
+def _arrived(entry: dict[str, Any], names: Names) -> str:
+    late = (entry["known_at"] - entry["occurred_at"]) // 1_000_000
+    lines = [VIA[entry["via"]]]
+    if entry["channel"]:
+        lines[0] = f"{escape(entry['channel'])}, {lines[0]}"
+    if late >= LATE:
+        lines.append(f"[yellow]{span(late)} late[/], {names.when(entry['known_at'])}")
+    return "\n".join(lines)
+
+
+def _links(found: Found) -> None:
+    links = found.case["links"]
+    if not links:
+        out.print("One record; nothing else is at its place and time, and nobody names it.")
+        return
+    out.print("[bold]Why these records belong together[/]")
+    for link in links[:LINKS_SHOWN]:
+        arrow = "names" if link["rule"] == "ref" else "is at the place of"
+        reason = "" if link["rule"] == "ref" else f"  [dim]({escape(why(link))})[/]"
+        out.print(f"  {escape(link['from'])} [dim]{arrow}[/] {escape(link['to'])}{reason}")
+    rest = found.case["link_count"] - min(len(links), LINKS_SHOWN)
+    if rest:
+        out.print(f"  [dim]... and {rest} more links (-o json)[/]")
+
+
+def _pointer(pointer: Pointer) -> str:
+    if pointer.case_id:
+        return (f"{pointer.record} in {pointer.jurisdiction} (named by {pointer.named_by};"
+                f" see it: crosstown case {pointer.case_id})")  # fmt: skip
+    return f"{pointer.record}, which nobody has published yet (named by {pointer.named_by})"

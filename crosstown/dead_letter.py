@@ -1,0 +1,29 @@
+"""A message that can't be accepted, kept whole with the reason."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from confluent_kafka import Message
+
+from crosstown.errors import Refused
+from crosstown.kafka import stamp_of
+from crosstown.own_values import OwnValues
+from crosstown.transact import Output
+
+TOPIC: Final = "dead-letters"
+
+
+def dead_letter(message: Message, refused: Refused, values: OwnValues) -> Output:
+    """The dead letter of a message, in the form of `values`.
+
+    Its key is the topic that the message lay on; the value keeps key, value and headers as bytes.
+    """
+    detail = f"{refused.detail} -> {refused.mend}" if refused.mend else refused.detail
+    fields: dict[str, Any] = {
+        "reason": refused.reason, "detail": detail[:2_000], "topic": message.topic(),
+        "partition": message.partition(), "offset": message.offset(),
+        "produced_at": stamp_of(message), "key": message.key(), "value": message.value(),
+        "headers": [{"name": name, "value": value} for name, value in message.headers() or ()],
+    }  # fmt: skip
+    return Output(TOPIC, message.topic().encode(), values.encode(fields))

@@ -1,0 +1,123 @@
+"""What intake does with one message: open it, hold it to its contract, make the envelope.
+
+Pure: schemas by id come from a function that may raise `Unavailable` (then the caller waits).
+Everything wrong with the bytes is `Refused`, and the caller writes a dead letter.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from crosstown.codec import Decoder, unframe
+from crosstown.contract import Contract
+from crosstown.envelope import (
+    VIAS,
+    accepted_key,
+    content_hash,
+    prefix_bytes,
+    suffix_bytes,
+    zigzag,
+)
+from crosstown.errors import Refused
+from crosstown.guards import guard
+from crosstown.identity import shard
+from crosstown.repository import Repository
+
+HOUR: Final = 3_600_000_000
+Headers = Sequence[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """One message for `accepted`, without the frame of its own format."""
+
+    agency: str
+    contract: str
+    partition: int
+    key: bytes
+    body: bytes
+
+
+@dataclass(slots=True)
+class Intake:
+    """The trust boundary for the contracts of one repository."""
+
+    contracts: Repository
+    schema_text: Callable[[int], str]
+    partitions: int
+    _decoders: dict[tuple[int, str], Decoder] = field(default_factory=dict)
+    _topics: dict[str, tuple[Contract, str]] = field(default_factory=dict)
+
+    def knows(self, topic: str) -> bool:
+        """Whether a contract stands behind the topic."""
+        return topic in self._topics or self.contracts.for_topic(topic) is not None
+
+    def accept(self, topic: str, value: bytes | None, headers: Headers, stamp: int) -> Accepted:
+        """The accepted form of a message; `stamp` is its Kafka time stamp, microseconds UTC.
+
+        Raises `Refused` with a stable reason, or `Unavailable` where the registry must be asked.
+        """
+        contract, agency = self._topics.get(topic) or self._topic(topic)
+        schema_id, body = unframe(value)
+        decoder = self._decoders.get((schema_id, topic)) or self._decoder(
+            schema_id, topic, contract
+        )
+        known_at, via = _how(headers)
+        envelope = contract.envelope(decoder.decode(body), agency, known_at, via, stamp)
+        if envelope.known_at > stamp + HOUR:
+            raise Refused("known-in-the-future", "known_at is over an hour after it was sent",
+                          mend="set the clock, or known_at, right and publish it again")  # fmt: skip
+        prefix = prefix_bytes(envelope)
+        assert value is not None  # noqa: S101 - unframe has refused it
+        return Accepted(
+            envelope.agency, contract.id, shard(envelope.jurisdiction, self.partitions),
+            accepted_key(envelope, content_hash(prefix, value)),
+            prefix + suffix_bytes(envelope.known_at, envelope.via) + zigzag(len(value)) + value,
+        )  # fmt: skip
+
+    def _topic(self, topic: str) -> tuple[Contract, str]:
+        found = self.contracts.for_topic(topic)
+        if found is None:
+            raise Refused("no-contract", f"no contract stands behind {topic}",
+                          mend="add it to the contract repository, then publish again")  # fmt: skip
+        self._topics[topic] = found
+        return found
+
+    def _decoder(self, schema_id: int, topic: str, contract: Contract) -> Decoder:
+        decoder = Decoder(guard(self.schema_text(schema_id)), contract.schema)
+        self._decoders[schema_id, topic] = decoder
+        return decoder
+
+
+def _how(headers: Headers) -> tuple[int | None, str]:
+    """`known_at` (microseconds, or ISO 8601 with zone) and `via` as the headers say them."""
+    known_at: int | None = None
+    via = ""
+    for name, value in headers:
+        if name == "known_at":
+            known_at = _moment(value)
+        elif name == "via":
+            via = (value or b"").decode("ascii", "replace")
+            if via not in VIAS:
+                raise Refused(
+                    "bad-header", f"via is {via[:40]!r}", mend=f"one of {', '.join(VIAS)}"
+                )
+    return known_at, via
+
+
+def _moment(value: bytes | None) -> int:
+    text = (value or b"").decode("ascii", "replace")
+    if text.isdigit() and len(text) < 18:
+        return int(text)
+    try:
+        moment = dt.datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            raise ValueError
+        since = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    except (ValueError, OverflowError):
+        raise Refused("bad-header", f"known_at is {text[:40]!r}",
+                      mend="microseconds since 1970, or ISO 8601 with a zone") from None  # fmt: skip
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

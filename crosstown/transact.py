@@ -1,0 +1,391 @@
+"""Exactly-once: read a batch, let a pure core work, write what it says, in one Kafka transaction.
+
+Delivery: each message's effect is in the output once, whatever dies when; readers must be
+`read_committed`. Two shapes share the transaction: `run_stateless` (one producer a process) and
+`run_sharded` (one producer and one state a partition, the state folded from the topic itself).
+Sources: DESIGN "Two engines"; KIP-98, KIP-447; librdkafka's INTRODUCTION "Transactional producer".
+Why a batch's outputs are kept until the commit instead of an overlay: docs/decisions/0007.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, Protocol
+
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+
+from crosstown import kafka, metrics
+from crosstown.errors import Unavailable
+from crosstown.program import Program
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 10_000
+BATCH_BYTES: Final = 16 << 20
+FIRST_WAIT: Final = 0.5
+MORE_WAIT: Final = 0.005
+CALL: Final = 15.0
+"""Seconds that one transactional call may take before it is asked again."""
+
+
+class Output(NamedTuple):
+    """One message to write; partition -1 = by key."""
+
+    topic: str
+    key: bytes | None
+    value: bytes
+    partition: int = -1
+
+
+class Shard(Protocol):
+    """The state of one partition, an order-free fold of its messages."""
+
+    def fold(self, message: Message) -> Iterable[Output]:
+        """Take one message in; what it says at once (dead letters) is written with the batch."""
+
+    def settle(self) -> None:
+        """All that was folded so far has been told before: the state is restored."""
+
+    def outputs(self, version: int) -> Iterable[Output]:
+        """What the messages since the last call change; `version` is the offset behind them."""
+
+
+class Lost(Exception):  # noqa: N818 - not an error: somebody else goes on
+    """The partitions of a batch are no longer ours, or the program is ending."""
+
+
+@dataclass(slots=True)
+class Ownership:
+    """Which partitions are ours, as the group's callbacks tell, and the batch being gathered.
+
+    Whatever was gathered of a partition before it changed hands leaves the batch.
+    """
+
+    consumer: Consumer
+    stopping: threading.Event
+    owned: set[tuple[str, int]] = field(default_factory=set)
+    batch: list[Message] = field(default_factory=list)
+
+    def gain(self, partitions: list[TopicPartition]) -> None:
+        """These are ours now."""
+        self.lose(partitions)
+        self.owned |= {(tp.topic, tp.partition) for tp in partitions}
+
+    def lose(self, partitions: list[TopicPartition]) -> None:
+        """These are no longer ours."""
+        gone = {(tp.topic, tp.partition) for tp in partitions}
+        self.owned -= gone
+        self.batch[:] = [m for m in self.batch if (m.topic(), m.partition()) not in gone]
+
+    def still(self, offsets: Iterable[TopicPartition]) -> None:
+        """Hear the group's news without taking messages; `Lost` unless all are still ours."""
+        if self.stopping.is_set():
+            raise Lost
+        assigned = self.consumer.assignment()
+        if assigned:
+            self.consumer.pause(assigned)
+        message = self.consumer.poll(0.05)
+        if message is not None and message.error() is None:  # of a partition that came just now
+            self.consumer.seek(
+                TopicPartition(message.topic(), message.partition(), message.offset())
+            )
+        again = self.consumer.assignment()
+        if again:
+            self.consumer.resume(again)
+        if not all((tp.topic, tp.partition) in self.owned for tp in offsets):
+            raise Lost
+
+
+class Transaction:
+    """One transactional producer, and the one way to write a batch with it."""
+
+    def __init__(self, program: Program, transactional_id: str, ownership: Ownership) -> None:
+        self._config = kafka.producer(
+            program.settings, program.endpoints, transactional_id=transactional_id,
+            transaction_timeout_ms=10_000, message_max_bytes=2_000_000, linger_ms=5,
+        )  # fmt: skip
+        self._name = program.name
+        self._ownership = ownership
+        self._producer: Producer | None = None
+
+    def open(self) -> None:
+        """Settle whatever an earlier owner of this id left open, and fence it off.
+
+        Must come before committed offsets are read. Waits while the broker is away.
+        """
+        while self._producer is None:
+            producer = Producer(self._config)
+            try:
+                producer.init_transactions(CALL)
+            except KafkaException as error:
+                log.warning("waiting for the transaction coordinator: %s", error.args[0].str())
+                self._ownership.still(())
+            else:
+                self._producer = producer
+
+    def committed(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
+        """The group's committed offsets, 0 where there is none; waits while the broker is away."""
+        self.open()
+        while True:
+            try:
+                found = self._ownership.consumer.committed(partitions, timeout=CALL)
+            except KafkaException as error:
+                log.warning("waiting for committed offsets: %s", error.args[0].str())
+                self._ownership.still(())
+            else:
+                return {(tp.topic, tp.partition): max(tp.offset, 0) for tp in found}
+
+    def write(self, outputs: list[Output], offsets: list[TopicPartition]) -> None:
+        """Write a batch's outputs and offsets as one; returns once they are in, whatever it takes.
+
+        `offsets` stand behind the batch's last messages. Raises `Lost` where others own them now:
+        nothing of the batch is in then, and it must not be written again from here.
+        """
+        while True:
+            self.open()
+            try:
+                self._attempt(outputs, offsets)
+            except KafkaException as error:
+                self._give_up(error.args[0])
+            else:
+                metrics.transactions.labels(self._name, "committed").inc()
+                return
+            self._ownership.still(offsets)
+            done = self.committed(offsets)
+            if all(done[tp.topic, tp.partition] >= tp.offset for tp in offsets):
+                return  # the commit whose outcome was unknown had gone in
+
+    def _attempt(self, outputs: list[Output], offsets: list[TopicPartition]) -> None:
+        producer = self._producer
+        assert producer is not None  # noqa: S101
+        producer.begin_transaction()
+        produce = producer.produce
+        for topic, key, value, partition in outputs:
+            while True:
+                try:
+                    produce(topic, value, key, partition)
+                except BufferError:
+                    producer.poll(0.1)
+                else:
+                    break
+        metadata = self._ownership.consumer.consumer_group_metadata()
+        _patiently(lambda: producer.send_offsets_to_transaction(offsets, metadata, CALL))
+        _patiently(lambda: producer.commit_transaction(CALL))
+
+    def _give_up(self, error: KafkaError) -> None:
+        """Abort if that can be known to work; otherwise the producer goes, and its id settles it."""
+        log.warning("transaction not committed: %s", error.str())
+        producer, self._producer = self._producer, None
+        if producer is not None and error.txn_requires_abort():
+            try:
+                producer.abort_transaction(CALL)
+            except KafkaException as also:
+                log.warning("nor aborted: %s", also.args[0].str())
+            else:
+                self._producer = producer
+        outcome = "aborted" if self._producer else "unknown"
+        metrics.transactions.labels(self._name, outcome).inc()
+
+
+def _patiently(call: Callable[[], None]) -> None:
+    """A call that may be asked again after a passing trouble is asked three times."""
+    for _ in range(2):
+        try:
+            return call()
+        except KafkaException as error:
+            if not error.args[0].retriable():
+                raise
+            time.sleep(0.2)
+    return call()
+
+
+def run_stateless(
+    program: Program, pattern: str, work: Callable[[list[Message]], list[Output]], slot: int
+) -> None:
+    """Work through all topics that match `pattern` until the program is told to stop."""
+    consumer = _consumer(program, slot)
+    ownership = Ownership(consumer, program.stopping)
+    transaction = Transaction(program, f"{program.name}-{slot}", ownership)
+
+    def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
+        ownership.gain(partitions)
+
+    def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
+        ownership.lose(partitions)
+
+    try:
+        transaction.open()
+        consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        program.ready()
+        while not program.stopping.is_set():
+            batch = gather(program, ownership)
+            while batch:
+                ends = {(m.topic(), m.partition()): m.offset() + 1 for m in batch}
+                outputs = work(batch)
+                try:
+                    transaction.write(
+                        outputs, [TopicPartition(*tp, end) for tp, end in ends.items()]
+                    )
+                except Lost:
+                    if program.stopping.is_set():
+                        return
+                    batch = [m for m in batch if (m.topic(), m.partition()) in ownership.owned]
+                else:
+                    break
+    except Lost:
+        return
+    finally:
+        consumer.close()
+
+
+@dataclass(slots=True)
+class _Owned:
+    """One shard: its state, its producer, and where the state was told up to."""
+
+    shard: Shard
+    transaction: Transaction
+    told_to: int | None = None
+    restoring: bool = True
+
+
+def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot: int) -> None:
+    """Fold one topic's partitions into states and tell what changes, until told to stop.
+
+    A new owner folds the log from its beginning to the committed offset without output, then goes
+    on: the log is the changelog.
+    """
+    consumer = _consumer(program, slot)
+    ownership = Ownership(consumer, program.stopping)
+    shards: dict[int, _Owned] = {}
+
+    def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
+        ownership.gain(partitions)
+        for tp in partitions:
+            tp.offset = OFFSET_BEGINNING
+            shards[tp.partition] = _Owned(
+                make(tp.partition),
+                Transaction(program, f"{program.name}-{tp.partition}", ownership),
+            )
+        consumer.incremental_assign(partitions)
+
+    def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
+        ownership.lose(partitions)
+        for tp in partitions:
+            shards.pop(tp.partition, None)
+
+    try:
+        consumer.subscribe([topic], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        program.ready()
+        while not program.stopping.is_set():
+            by_shard: dict[int, list[Message]] = {}
+            for message in gather(program, ownership):
+                by_shard.setdefault(message.partition(), []).append(message)
+            for one, batch in [(shards[partition], b) for partition, b in by_shard.items()]:
+                if shards.get(batch[0].partition()) is one:  # it may change hands while we wait
+                    with contextlib.suppress(Lost):
+                        _advance(program.name, one, batch)
+    except Lost:
+        return
+    finally:
+        consumer.close()
+
+
+def _advance(name: str, one: _Owned, batch: list[Message]) -> None:
+    shard, topic, partition = one.shard, batch[0].topic(), batch[0].partition()
+    if one.told_to is None:
+        one.told_to = one.transaction.committed([TopicPartition(topic, partition)])[
+            topic, partition
+        ]
+    told_to, start = one.told_to, 0
+    if one.restoring:
+        start = next((i for i, m in enumerate(batch) if m.offset() >= told_to), len(batch))
+        for message in batch[:start]:
+            for _ in shard.fold(message):
+                pass  # told when it was first read
+        metrics.restored.labels(name, partition).set(
+            1 if start < len(batch) else min(1, (batch[-1].offset() + 1) / max(told_to, 1))
+        )
+        if start == len(batch):
+            return
+        shard.settle()
+        one.restoring = False
+    outputs = [output for message in batch[start:] for output in shard.fold(message)]
+    end = batch[-1].offset() + 1
+    outputs += shard.outputs(end)
+    one.transaction.write(outputs, [TopicPartition(topic, partition, end)])
+
+
+def _consumer(program: Program, slot: int) -> Consumer:
+    """A static member: after a kill -9 the same slot goes on at once, not after a session timeout."""
+    return Consumer(
+        kafka.consumer(
+            program.settings, program.endpoints, group_id=program.name,
+            group_instance_id=f"{program.name}-{slot}", session_timeout_ms=10_000,
+            partition_assignment_strategy="cooperative-sticky", enable_partition_eof=True,
+            fetch_queue_backoff_ms=10, fetch_wait_max_ms=100, queued_max_messages_kbytes=65_536,
+        )
+    )  # fmt: skip
+
+
+def gather(program: Program, ownership: Ownership) -> list[Message]:
+    """What is there to do: a batch of messages, bounded in number and bytes; may be empty.
+
+    Raises `Unavailable` where the consumer can't go on (fenced, no rights): the process must end.
+    """
+    consumer = ownership.consumer
+    batch = ownership.batch = []
+    size, wait, asked = 0, FIRST_WAIT, 1
+    while len(batch) < BATCH and size < BATCH_BYTES:
+        found = consumer.consume(asked, wait)
+        if not found:
+            break
+        for message in found:
+            error = message.error()
+            if error is None:
+                size += len(message)
+                batch.append(message)
+            else:
+                _news(program, message, error)
+        wait, asked = MORE_WAIT, 1_000
+    ownership.batch = []
+    _count(program, consumer, batch)
+    return batch
+
+
+def _news(program: Program, message: Message, error: KafkaError) -> None:
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+        metrics.lag.labels(program.name, message.topic(), message.partition()).set(0)
+    elif error.fatal() or error.code() in (
+        KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED,  # noqa: SLF001
+    ):  # fmt: skip
+        raise Unavailable(f"{program.name} can't read: {error.str()}")
+    else:
+        log.warning("while reading: %s", error.str())
+
+
+def _count(program: Program, consumer: Consumer, batch: list[Message]) -> None:
+    last: dict[tuple[str, int], Any] = {}
+    counts: dict[str, int] = {}
+    for message in batch:
+        topic = message.topic()
+        counts[topic] = counts.get(topic, 0) + 1
+        last[topic, message.partition()] = message.offset()
+    for topic, count in counts.items():
+        metrics.received.labels(program.name, topic).inc(count)
+    for (topic, partition), offset in last.items():
+        _, high = consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+        metrics.lag.labels(program.name, topic, partition).set(max(high - offset - 1, 0))

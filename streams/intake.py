@@ -1,0 +1,77 @@
+"""Intake: every message on `events.*` becomes one in `accepted` or a dead letter, exactly once."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+from confluent_kafka import Message
+
+from crosstown import metrics
+from crosstown.codec import frame
+from crosstown.dead_letter import dead_letter
+from crosstown.errors import Refused, Unavailable
+from crosstown.intake import Accepted, Intake
+from crosstown.kafka import stamp_of, wait_for_broker
+from crosstown.own_values import own_values
+from crosstown.program import Program, main
+from crosstown.registry import Registry
+from crosstown.repository import Repository
+from crosstown.transact import Lost, Output, run_stateless
+
+log = logging.getLogger(__name__)
+
+
+class Shell:
+    """Reads the contracts, asks the registry, and turns each message into one output."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._registry = Registry(program.endpoints.registry)
+        self._frame = frame(own_values("accepted", program.endpoints.registry).schema_id, b"")
+        self._dead = own_values("dead-letters", program.endpoints.registry)
+        admin = wait_for_broker(program.settings, program.endpoints, timeout=30)
+        self._shards = len(admin.list_topics("accepted", timeout=10).topics["accepted"].partitions)
+        self._read_at = 0.0
+        self._intake = self._read_contracts()
+
+    def work(self, batch: list[Message]) -> list[Output]:
+        """One output a message, in order."""
+        return [self._one(message) for message in batch]
+
+    def _one(self, message: Message) -> Output:
+        try:
+            accepted = self._accept(message)
+        except Refused as refused:
+            metrics.dead_letters.labels("intake", refused.reason).inc()
+            return dead_letter(message, refused, self._dead)
+        metrics.accepted.labels(accepted.agency, accepted.contract).inc()
+        return Output("accepted", accepted.key, self._frame + accepted.body, accepted.partition)
+
+    def _accept(self, message: Message) -> Accepted:
+        if not self._intake.knows(message.topic()) and time.monotonic() > self._read_at + 1:
+            self._intake = self._read_contracts()
+        while True:
+            try:
+                return self._intake.accept(
+                    message.topic(), message.value(), message.headers() or (), stamp_of(message)
+                )
+            except Unavailable as error:
+                log.warning("waiting: %s", error)
+                if self._program.stopping.wait(1):
+                    raise Lost from None
+
+    def _read_contracts(self) -> Intake:
+        self._read_at = time.monotonic()
+        contracts = Repository.load(self._program.settings.schemas)
+        return Intake(contracts, self._registry.schema, self._shards)
+
+
+def run(program: Program) -> None:
+    """events.* -> Intake -> accepted | dead-letters."""
+    run_stateless(program, "^events\\..*", Shell(program).work, slot=program.settings.slot)
+
+
+if __name__ == "__main__":
+    sys.exit(main("intake", run))
