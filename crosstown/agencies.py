@@ -92,8 +92,8 @@ class Agencies:
         self.ids = {a.id: a for a in file.agencies}
         self._names: dict[str, list[Agency]] = {}
         for agency in file.agencies:
-            for name in {agency.id, agency.name, *agency.names}:
-                self._names.setdefault(_spelling(name), []).append(agency)
+            for name in {_spelling(one) for one in (agency.id, agency.name, *agency.names)}:
+                self._names.setdefault(name, []).append(agency)
 
     def __iter__(self) -> Iterator[Agency]:
         return iter(self.ids.values())
