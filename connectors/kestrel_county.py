@@ -42,11 +42,11 @@ class CountyCsv(CsvFile):
 
 def moment(row: Row, column: str) -> dict[str, Any]:
     """The local time of an event that must have one, with what is doubtful about just this time."""
-    row.flags.clear()
+    row.take_flags()
     at = row.local(column)
     if at is None:
         raise BrokenCell(column, "missing-value", "must not be empty")
-    return {"occurred_at": at, "flags": row.flags.copy()}
+    return {"occurred_at": at, "flags": row.take_flags()}
 
 
 def address(row: Row, column: str) -> dict[str, str]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, Final
 
 from connectors.county_health import CountyHealth
+from connectors.csv_records import Records
 from connectors.kestrel_county import CountyCsv
 from connectors.riverton_311 import Riverton311
 from connectors.riverton_buildings import RivertonBuildings
@@ -46,7 +46,8 @@ class Riverton:
         """The office with most of its columns in the file's header; it says which are missing."""
         check_text(file)
         with file.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
-            header = {name.strip() for name in next(csv.reader(stream), [])}
+            _, cells = next(iter(Records(stream, ",")), (1, []))
+        header = {cell.strip() for cell in cells} if isinstance(cells, list) else set[str]()
         best = max(self._systems, key=lambda one: _share(one, header))
         if _share(best, header) < 0.5:
             offices = ", ".join(one.name for one in self._systems)

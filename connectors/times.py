@@ -21,7 +21,12 @@ _PARTS: Final = {
     "Y": r"(?P<Y>\d{4})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})", "H": r"(?P<H>\d{1,2})",
     "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})",
     "p": r"(?P<p>[AaPp][Mm])",
+    "b": r"(?P<b>[A-Za-z]{3})", "y": r"(?P<y>\d{2})",
 }  # fmt: skip
+_MONTHS: Final = {
+    name: str(number)
+    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
+}
 _FIXED: Final = {**_PARTS, **{one: rf"(?P<{one}>\d\d)" for one in "mdHMS"}}
 
 
@@ -42,7 +47,10 @@ def instant(text: str) -> int:
 
 
 class LocalTimes:
-    """Reads times of one zone written in one form (strptime's `%Y %m %d %H %I %M %S %p`)."""
+    """Reads times of one zone written in one form (strptime's `%Y %y %m %b %d %H %I %M %S %p`).
+
+    Months are in English; a year of two digits is one of this century.
+    """
 
     def __init__(self, zone: str, form: str) -> None:
         self._zone = ZoneInfo(zone)
@@ -57,6 +65,10 @@ class LocalTimes:
         if found is None:
             raise ValueError(f"{text[:40]!r} is not of the form {self._form}")
         part = found.groupdict("0")
+        if "b" in part:
+            part["m"] = _MONTHS.get(part["b"].lower(), "0")
+        if "y" in part:
+            part["Y"] = f"20{part['y']}"
         hour, minute, second = _clock(part, twelve=self._twelve)
         if hour > 23 or minute > 59 or second > 59:
             raise ValueError(f"{text[:40]!r} is no time of a day")

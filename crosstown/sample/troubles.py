@@ -250,6 +250,6 @@ def next_town(city: City, at: int) -> list[Record]:
 EVERYDAY: Final[tuple[Callable[[City, int], list[Record]], ...]] = (
     *(plain_request,) * 9, *(home_request,) * 5, *(water_request,) * 3, *(water_order,) * 2,
     *(noise,) * 4, *(police_call,) * 3, *(permit,) * 4, *(health_visit,) * 2,
-    *(tenant_contact,) * 2, *(next_town,) * 4,
+    *(tenant_contact,) * 2, *(next_town,) * 6,
 )  # fmt: skip
 """Each as often as it happens."""
