@@ -24,9 +24,9 @@ _PARTS: Final = {
     "b": r"(?P<b>[A-Za-z]{3})", "y": r"(?P<y>\d{2})",
 }  # fmt: skip
 _MONTHS: Final = {
-    name: str(number)
-    for number, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)
-}
+    "jan": "1", "feb": "2", "mar": "3", "apr": "4", "may": "5", "jun": "6", "jul": "7", "aug": "8",
+    "sep": "9", "oct": "10", "nov": "11", "dec": "12",
+}  # fmt: skip
 _FIXED: Final = {**_PARTS, **{one: rf"(?P<{one}>\d\d)" for one in "mdHMS"}}
 
 
