@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -19,3 +20,11 @@ def last_words(log: Path, since: int = 0) -> str:
     telling = [line for line in lines if any(word in line for word in TELLING)]
     said = (telling or lines or ["it said nothing"])[-1][:300]
     return f"{said} (its log: {log})"
+
+
+def fate(code: int | None) -> str:
+    """How a process ended, from its exit code; a negative one is a signal's."""
+    if code is not None and code < 0:
+        names = {one.value: one.name for one in signal.Signals}
+        return f"was ended by {names.get(-code, f'signal {-code}')}"
+    return "has ended" if code is None else f"has ended with exit code {code}"

@@ -62,9 +62,9 @@ registry_requests: Final = Counter(
 )
 schemas: Final = Gauge("crosstown_registry_schemas", "Schemas that the registry holds.")
 alerts: Final = Counter("crosstown_alerts", "Alerts that were sent.", ["rule"])
-alerts_counted: Final = Counter(
+alerts_counted: Final = Gauge(
     "crosstown_alerts_counted",
-    "What was overdue before the first start: counted, not sent.",
+    "Records that became late before the watcher's first start and still are: counted, not sent.",
     ["rule"],
 )
 overdue: Final = Gauge(
@@ -81,6 +81,6 @@ handler_failures: Final = Counter(
 process_up: Final = Gauge(
     "crosstown_process_up", "1 while a supervised process runs and is ready, else 0.", ["process"]
 )
-process_restarts: Final = Counter(
+process_restarts: Final = Gauge(
     "crosstown_process_restarts", "How often a process was started again.", ["process"]
 )

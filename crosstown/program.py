@@ -58,7 +58,7 @@ def main(name: str, body: Callable[[Program], None]) -> int:
     try:
         settings = _settings()
         home = Home(settings.home).make()
-        with _metrics() as url:
+        with serving_metrics() as url:
             program = Program(name, settings, home, endpoints(settings), url)
             _stop_on_signals(program.stopping)
             if os.environ.get("CROSSTOWN_SUPERVISED") == "1":
@@ -95,7 +95,8 @@ def _settings() -> Settings:
 
 
 @contextlib.contextmanager
-def _metrics() -> Iterator[str]:
+def serving_metrics() -> Iterator[str]:
+    """Serve `/metrics` on a free port of 127.0.0.1 meanwhile; gives its URL."""
     from prometheus_client import start_http_server
 
     server, thread = start_http_server(0, addr="127.0.0.1")

@@ -1,0 +1,57 @@
+"""`crosstown status`: what runs, where it answers, where its metrics are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.table import Table
+from rich.text import Text
+
+from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
+from crosstown.running import Running, running
+
+COLOURS = {"running": "green", "failed": "red", "stopped": "dim"}
+
+
+def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> None:
+    """Say what runs, where it answers, and what was started again.
+
+    Example: `crosstown status`, or `crosstown status -o json` for programs.
+    """
+    from crosstown.supervise import NAMES
+
+    given = settings(home)
+    show(running(given, NAMES), given.home, output)
+
+
+def show(now: Running, home: Path, output: Output) -> None:
+    """Print what runs, for people or programs."""
+    if output is Output.JSON:
+        print_json({
+            "bootstrap": now.bootstrap,
+            "registry": now.registry,
+            "metrics": dict(now.metrics),
+            "processes": [
+                {"name": one.name, "pid": one.pid, "state": one.state, "restarts": one.restarts}
+                for one in now.processes
+            ],
+        })  # fmt: skip
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("process", "state", "pid", "restarts", "metrics"):
+        table.add_column(column)
+    for one in now.processes:
+        table.add_row(
+            one.name, Text(one.state, COLOURS.get(one.state, "yellow")),
+            str(one.pid or ""), str(one.restarts), now.metrics.get(one.name, ""),
+        )  # fmt: skip
+    out.print(table)
+    for one in now.processes:
+        if one.state in ("failed", "restarting") and one.why:
+            out.print(f"{one.name} {one.why}", markup=False)
+    if now.supervised:
+        out.print(f"Kafka {now.bootstrap}, registry {now.registry}, home {home}", markup=False)
+    elif any(one.pid for one in now.processes):
+        err.print("nobody keeps these running: crosstown up, or crosstown down", markup=False)
+    else:
+        err.print(f"nothing of ours runs under {home}: crosstown up --detach", markup=False)

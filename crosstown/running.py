@@ -1,0 +1,117 @@
+"""What runs under a home: as its supervisor writes it, and as everybody else reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import psutil  # type: ignore[import-untyped]
+
+from crosstown import living, metrics
+from crosstown.home import Endpoints, Home
+from crosstown.part import Outside, Part, State
+from crosstown.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process of an installation; `why` says why it last ended."""
+
+    name: str
+    pid: int | None = None
+    state: State = "stopped"
+    restarts: int = 0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs; `supervised`: somebody keeps it running."""
+
+    bootstrap: str
+    registry: str
+    metrics: Mapping[str, str]
+    processes: Sequence[Process]
+    supervised: bool
+    partitions: int | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether all of it runs."""
+        return self.supervised and all(one.state == "running" for one in self.processes)
+
+    def missing(self, *names: str) -> list[Process]:
+        """Those of `names` that don't run and aren't coming back."""
+        return [
+            one
+            for one in self.processes
+            if one.name in names and (one.state in ("failed", "stopped") or not self.supervised)
+        ]
+
+
+def describe(
+    parts: Sequence[Part | Outside], endpoints: Endpoints, partitions: int | None, url: str
+) -> dict[str, Any]:
+    """The content of `run/up.json`; Kafka's metrics are the supervisor's own, at `url`."""
+    for part in parts:
+        metrics.process_up.labels(part.name).set(part.state == "running")
+        metrics.process_restarts.labels(part.name).set(part.restarts)
+    return {
+        "bootstrap": endpoints.bootstrap,
+        "registry": endpoints.registry,
+        "partitions": partitions,
+        "metrics": {"broker": url} | {part.name: part.metrics for part in parts if part.metrics},
+        "processes": [
+            {"name": part.name, "pid": part.pid, "state": part.state,
+             "restarts": part.restarts, "why": part.why}
+            for part in parts
+        ],
+    }  # fmt: skip
+
+
+def supervisor(home: Home) -> psutil.Process | None:
+    """The process that keeps this home running, if there is one."""
+    return living.found((home.up() or {}).get("supervisor"))
+
+
+def running(settings: Settings, names: Sequence[str]) -> Running:
+    """What runs now; without a supervisor all of `names` are stopped, or what it left running."""
+    home = Home(settings.home)
+    up = home.up() or {}
+    if living.found(up.get("supervisor")):
+        return Running(
+            bootstrap=up["bootstrap"],
+            registry=up["registry"],
+            metrics=up["metrics"],
+            processes=[Process(**one) for one in up["processes"]],
+            supervised=True,
+            partitions=up["partitions"],
+        )
+    left = {process.pid for process in living.marked(home.path)} if up else set()
+    pids = {one["name"]: one["pid"] for one in up.get("processes", ())}
+    processes = [
+        Process(name, pids[name], "running") if pids.get(name) in left else Process(name)
+        for name in names
+    ]
+    return Running(
+        bootstrap=settings.bootstrap or cast("str", up.get("bootstrap", "")),
+        registry=settings.registry or cast("str", up.get("registry", "")),
+        metrics={},
+        processes=[_looked_at(settings, one) for one in processes],
+        supervised=False,
+    )
+
+
+def _looked_at(settings: Settings, one: Process) -> Process:
+    """What isn't ours to start either answers now or doesn't."""
+    from crosstown.reach import kafka_answers, registry_answers
+
+    match one.name:
+        case "broker" if settings.bootstrap:
+            answers = kafka_answers(settings)
+        case "registry" if settings.registry:
+            answers = registry_answers(settings.registry)
+        case _:
+            return one
+    return Process(one.name, state="running" if answers else "failed")

@@ -1,0 +1,220 @@
+"""Keeps a home's processes running: Kafka, the registry, the programs; ends them in order.
+
+`run/up.json` says what runs, from the first moment on, rewritten whenever something changes. One
+supervisor a home (a lock); what a killed one left behind is ended before anything starts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from crosstown import living
+from crosstown.broker import Broker
+from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.home import Endpoints, Home
+from crosstown.lock import Lock
+from crosstown.part import Outside, Part
+from crosstown.ports import choose, free
+from crosstown.prepare import prepare
+from crosstown.program import serving_metrics, write_json
+from crosstown.reach import kafka_answers, registry_answers
+from crosstown.running import describe, supervisor
+from crosstown.running_program import RunningProgram
+from crosstown.settings import Settings
+
+REGISTRY: Final = "crosstown.registry_server"
+PROGRAMS: Final[dict[str, str]] = {
+    "intake": "streams.intake",
+    "cases": "streams.cases",
+    "casebook": "streams.casebook",
+    "watch": "streams.watch",
+}
+"""Every program and its module, in the order of the data; each in the frame of `program.main`."""
+
+NAMES: Final = ("broker", "registry", *PROGRAMS)
+OUTSIDE_PATIENCE: Final = 15.0
+"""Seconds in which a cluster or registry of one's own must have answered once."""
+
+
+class RunsAlready(Stop):
+    """Another supervisor has this home."""
+
+    exit_code = 0
+
+
+class Supervisor:
+    """All that runs under one home, from `run` until `stopping` is set.
+
+    `say` is told each turn of events in a line; `ready` is called once all of it runs. `prepare`
+    makes what the programs need, once Kafka and the registry run, and returns how many shards.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        say: Callable[[str], None],
+        *,
+        ready: Callable[[], None] = lambda: None,
+        registry: str = REGISTRY,
+        programs: Mapping[str, str] = PROGRAMS,
+        prepare: Callable[[Settings, Endpoints], int] = prepare,
+    ) -> None:
+        self.settings = settings
+        self.home = Home(settings.home).make()
+        self.stopping = threading.Event()
+        self.say = say
+        self._ready = ready
+        self._prepare = prepare
+        self._prepared: int | CrosstownError | None = None
+        self._written: dict[str, Any] = {}
+        self._me = living.myself()
+        self._port = 0
+        self._kafka = Broker(settings)
+        self._broker: Part | Outside = (
+            Part("broker", self._kafka, say)
+            if settings.embedded
+            else Outside("broker", lambda: kafka_answers(settings))
+        )
+        self._registry: Part | Outside = (
+            Outside("registry", lambda: registry_answers(settings.registry))
+            if settings.registry
+            else Part("registry", self._program("registry", registry), say)
+        )
+        self._programs = [
+            Part(name, self._program(name, module), say) for name, module in programs.items()
+        ]
+
+    @property
+    def parts(self) -> list[Part | Outside]:
+        """Everything, in the order of starting."""
+        return [self._broker, self._registry, *self._programs]
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where Kafka and the registry answer, or will."""
+        return Endpoints(
+            self.settings.bootstrap or self._kafka.bootstrap,
+            self.settings.registry or f"http://127.0.0.1:{self._port}",
+        )
+
+    def run(self) -> None:
+        """Start everything and keep it running; returns once all has ended in order.
+
+        Raises `RunsAlready`; `Stop` or `Unavailable` where it can't start at all.
+        """
+        lock = Lock(self.home.run / "up.lock")
+        while not lock.acquire():  # another supervisor has it, or `down` for the moment
+            if supervisor(self.home):
+                raise RunsAlready(f"it runs already under {self.home.path}")
+            if self.stopping.wait(0.1):
+                return
+        try:
+            if living.end_orphans(self.home.path):
+                self.say("ended what an earlier run had left behind")
+            self._port = self._registry_port()
+            with serving_metrics() as url:
+                self._keep_running(url)
+        finally:
+            self._end()
+            lock.release()
+
+    def _keep_running(self, metrics_url: str) -> None:
+        began = time.monotonic()
+        self._write(metrics_url)
+        threading.Thread(target=self._prepare_once, name="prepare", daemon=True).start()
+        ready = False
+        while not self.stopping.wait(0.05):
+            before = self.endpoints
+            self._broker.tick(may_start=True)
+            self._registry.tick(may_start=self._broker.state == "running")
+            may_start = self._base_runs and isinstance(self._prepared, int)
+            for part in self._programs:
+                part.tick(may_start=may_start)
+            self._write(metrics_url)
+            if self.endpoints != before:
+                self._moved(before)
+            self._check_start(time.monotonic() - began)
+            if not ready and all(part.state == "running" for part in self.parts):
+                ready = True
+                self._ready()
+
+    @property
+    def _base_runs(self) -> bool:
+        return self._broker.state == self._registry.state == "running"
+
+    def _prepare_once(self) -> None:
+        """In the background: Kafka and the registry may take their time, Ctrl-C may not."""
+        while not self._base_runs:
+            if self.stopping.wait(0.05):
+                return
+        try:
+            self._prepared = self._prepare(self.settings, self.endpoints)
+        except CrosstownError as error:
+            self._prepared = error
+        except Exception as error:  # noqa: BLE001 - it must not vanish with its thread
+            self._prepared = CrosstownError(f"a fault of ours: {type(error).__name__}: {error}")
+
+    def _check_start(self, seconds: float) -> None:
+        """Raise where there is no use in going on: nothing has ever run, and won't."""
+        if isinstance(self._prepared, CrosstownError):
+            raise self._prepared
+        for part in (self._broker, self._registry):
+            patient = isinstance(part, Outside) and seconds < OUTSIDE_PATIENCE
+            if self._prepared is None and part.state == "failed" and not patient:
+                raise Unavailable(f"the {part.name} {part.why}")
+
+    def _moved(self, before: Endpoints) -> None:
+        """A stranger took a port: the new one is written, and the others must learn it."""
+        self.say(f"a port was taken; now at {self.endpoints.bootstrap}, {self.endpoints.registry}")
+        if before.bootstrap != self.endpoints.bootstrap:
+            self._registry.recycle()
+        for part in self._programs:
+            part.recycle()
+
+    def _end(self) -> None:
+        """Programs first, then the registry, Kafka last; by force after nine seconds in all."""
+        for group, patience in (
+            (self._programs, 4.5),
+            ([self._registry], 1.5),
+            ([self._broker], 3),
+        ):
+            deadline = time.monotonic() + patience
+            for part in group:
+                part.ask()
+            for part in group:
+                part.stop(max(0.0, deadline - time.monotonic()))
+        (self.home.run / "up.json").unlink(missing_ok=True)
+
+    def _write(self, metrics_url: str) -> None:
+        """Write `run/up.json` where something has changed."""
+        shards = self._prepared if isinstance(self._prepared, int) else None
+        now = describe(self.parts, self.endpoints, shards, metrics_url)
+        if now != self._written:
+            write_json(self.home, "up", {**now, "supervisor": self._me})
+            self._written = now
+
+    def _program(self, name: str, module: str) -> RunningProgram:
+        def env() -> dict[str, str]:
+            if name == "registry":
+                self._port = self._registry_port()
+            shards = self._prepared if isinstance(self._prepared, int) else self.settings.partitions
+            return {
+                "CROSSTOWN_HOME": str(self.settings.home),
+                "CROSSTOWN_PARTITIONS": str(shards),
+                "CROSSTOWN_REGISTRY_PORT": str(self._port),
+                "CROSSTOWN_SUPERVISED": "1",
+            }
+
+        return RunningProgram(name, module, self.home, env)
+
+    def _registry_port(self) -> int:
+        """The embedded registry's port: the remembered one, unless a stranger has it."""
+        file = self.home.run / "registry-port"
+        known = int(file.read_text("utf-8")) if file.exists() else 0
+        if not known or not free(known):
+            known = choose()
+            file.write_text(str(known), "utf-8")
+        return known
