@@ -43,7 +43,8 @@ def unframe(value: bytes | None) -> tuple[int, bytes]:
         raise Refused("empty", "the message has no value")
     if value[0]:
         raise Refused("wrong-magic", f"the first byte is 0x{value[0]:02x}, not 0x00",
-                      mend="write it with a serialiser for a Confluent-compatible registry")  # fmt: skip
+                      mend="write it with a serialiser for a Confluent-compatible registry"
+                     )  # fmt: skip
     if len(value) < 5:
         raise Refused("too-short", f"{len(value)} bytes; a schema's id alone needs 5")
     if len(value) > MAX_BODY_BYTES + 5:
@@ -77,7 +78,7 @@ class Decoder:
             self._writer: Any = fastavro.parse_schema(plain(writer))
             own = fastavro.parse_schema(plain(reader))
             same = to_parsing_canonical_form(self._writer) == to_parsing_canonical_form(own)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - fastavro has no base class for its errors
             raise Refused("schema-mismatch", _words(error)) from None
         self._reader: Any = None if same else own
 
@@ -93,7 +94,7 @@ class Decoder:
             fields = _read(stream, self._writer, self._reader)
         except SchemaResolutionError as error:
             raise Refused("schema-mismatch", _words(error)) from None
-        except Exception as error:  # whatever it is, it came out of these bytes
+        except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
             raise Refused("not-avro", _words(error)) from None
         if stream.tell() != len(body):
             raise Refused("trailing-bytes", f"{len(body) - stream.tell()} bytes follow the record")
@@ -118,7 +119,7 @@ class Encoder:
             _write(
                 stream, self._schema, fields, strict_allow_default=True, disable_tuple_notation=True
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it came of these fields
             raise Refused("not-in-schema", _words(error)) from None
         body = stream.getvalue()
         if len(body) > MAX_BODY_BYTES:

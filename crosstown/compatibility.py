@@ -16,7 +16,8 @@ from typing import Any, Final
 from crosstown.resolution import WIDENS, Placed, branches, kind, pairs, same_name, twin, whole
 
 MODES: Final = (
-    "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE",
+    "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE",
+    "FULL", "FULL_TRANSITIVE",
 )  # fmt: skip
 _UNITS: Final = frozenset((
     "date", "decimal", "duration", "time-millis", "time-micros",
@@ -80,8 +81,8 @@ def _decimals_and_units(old: Any, new: Any, mode: str) -> Iterator[Break]:
     for path, x, y in pairs(whole(old), whole(new)):
         was, now = _unit(x), _unit(y)
         if was != now:
-            yield Break(path, "logical-type", f"was {was or 'a bare value'}, is {now or 'a bare value'}",
-                        "keep its logical type; put a value in another unit into a new field")  # fmt: skip
+            yield Break(path, "logical-type", f"was {was or 'bare'}, is {now or 'bare'}",
+                        "keep its logical type; put another unit into a new field")  # fmt: skip
         elif was == "decimal":
             yield from _decimal(path, x, y, mode)
 
@@ -188,7 +189,8 @@ def _avro_objects(writer: Any, reader: Any) -> list[str]:
         with _lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             ours, theirs = parse(json.dumps(reader)), parse(json.dumps(writer))
-        result = ReaderWriterCompatibilityChecker().get_compatibility(ours, theirs)
+        checker: Any = ReaderWriterCompatibilityChecker
+        result = checker().get_compatibility(ours, theirs)
     except AvroException:
         return []
     if result.compatibility is SchemaCompatibilityType.incompatible:

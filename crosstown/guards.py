@@ -29,8 +29,10 @@ PRIMITIVES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """What the rules ask of one type, each use of a named type counted: a record that is used
-    twice by a record that is used twice ... would be a billion values of no bytes."""
+    """What the rules ask of one type; what it names counts each time that it's used.
+
+    Otherwise a record that holds twice what holds twice ... is a billion values of no bytes.
+    """
 
     nesting: int
     fields: int
@@ -59,11 +61,11 @@ def guard(schema_text: str) -> Any:
                       mend="flatten it")  # fmt: skip
     if shape.fields > MAX_FIELDS:
         raise Refused("schema-too-many-fields",
-                      f"{shape.fields:,} fields, each use of a named record counted; at most {MAX_FIELDS}",
+                      f"{shape.fields:,} fields, each use counted; at most {MAX_FIELDS}",
                       mend="split it into several contracts")  # fmt: skip
     try:
         fastavro.parse_schema(plain(schema))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of this schema
         _not_avro(f"{error}"[:300])
     return schema
 
@@ -128,42 +130,27 @@ class _Walk:
 
     def shape(self, schema: Any, space: str, where: str) -> _Shape:
         """The shape of one type; `space` is the enclosing namespace, `where` says it to people."""
-        match schema:
-            case str():
-                return self._by_name(schema, space, where)
-            case list():
-                return self._union(schema, space, where)
-            case {"type": "record" | "error"}:
-                return self._record(schema, space, where)
-            case {"type": "array", "items": items}:
-                return self._many(items, space, f"{where}, items")
-            case {"type": "map", "values": values}:
-                return self._many(values, space, f"{where}, values")
-            case {"type": "enum"}:
-                return self._enum(schema, space, where)
-            case {"type": "fixed"}:
-                return self._fixed(schema, space, where)
-            case {"type": str(inner)} if inner in PRIMITIVES:
-                return self._by_name(inner, space, where)
-            case {"type": dict() | list()}:
-                _not_avro(f"{where}: a type inside a type; write the inner one alone")
-            case {"type": str(inner)}:
-                if inner in ("array", "map"):
-                    _not_avro(
-                        f"{where}: an {inner} without its {'items' if inner == 'array' else 'values'}"
-                    )
-                return self._by_name(inner, space, where)
-            case _:
-                _not_avro(f"{where}: no type")
+        if isinstance(schema, str):
+            return self._by_name(schema, space, where)
+        if isinstance(schema, list):
+            return self._union(schema, space, where)
+        kind = schema.get("type") if isinstance(schema, dict) else None
+        if isinstance(kind, dict | list):
+            _not_avro(f"{where}: a type inside a type; write the inner one alone")
+        if not isinstance(kind, str):
+            _not_avro(f"{where}: no type")
+        made = {"record": self._record, "error": self._record, "enum": self._enum,
+                "fixed": self._fixed, "array": self._many, "map": self._many}.get(kind)  # fmt: skip
+        return made(schema, space, where) if made else self._by_name(kind, space, where)
 
     def _by_name(self, name: str, space: str, where: str) -> _Shape:
         if name in PRIMITIVES:
             return _NOTHING if name == "null" else _PRIMITIVE
         full = name if "." in name or not space else f"{space}.{name}"
         if full not in self.known:
-            raise Refused("schema-has-references", f"{where}: the type {name[:80]!r} isn't defined in it",
-                          mend="write the type out where it is first used; references to other subjects "
-                               "aren't supported")  # fmt: skip
+            raise Refused("schema-has-references", f"{where}: type {name[:80]!r} isn't there",
+                          mend="write the type out where it is first used; references to other "
+                               "subjects aren't supported")  # fmt: skip
         shape = self.known[full]
         if shape is None:
             raise Refused("schema-recursive", f"{where}: {name[:80]} contains itself",
@@ -182,12 +169,15 @@ class _Walk:
         empty = all(shape.empty for shape in shapes)
         return _joined(shapes, empty=empty, padded=any(s.padded and not s.empty for s in shapes))
 
-    def _many(self, items: Any, space: str, where: str) -> _Shape:
-        inner = self.shape(items, space, where)
+    def _many(self, schema: dict[str, Any], space: str, where: str) -> _Shape:
+        key = "items" if schema["type"] == "array" else "values"
+        if key not in schema:
+            _not_avro(f"{where}: an {schema['type']} without its {key}")
+        inner = self.shape(schema[key], space, f"{where}, {key}")
         if inner.empty or inner.padded:
-            raise Refused("schema-empty-items", f"{where}: an item, or a field in it, takes no bytes, "
-                          "so that a few bytes can claim billions of them",
-                          mend="leave out what is always null; for a mere number of things send a long")  # fmt: skip
+            raise Refused("schema-empty-items", f"{where}: an item, or a field in it, takes no "
+                          "bytes, so a few bytes can claim billions of them", mend="leave out what is "
+                          "always null; for a number of things send a long")  # fmt: skip
         return _joined([inner], empty=False)
 
     def _record(self, schema: dict[str, Any], space: str, where: str) -> _Shape:

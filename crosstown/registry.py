@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 import httpx
@@ -45,7 +45,7 @@ class Registry:
     _schemas: dict[int, str] = field(default_factory=dict)
     _client: httpx.Client | None = None
 
-    def __enter__(self) -> Registry:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -66,8 +66,8 @@ class Registry:
             answer = _found(self._ask("GET", f"/schemas/ids/{schema_id}"), "unknown-schema",
                             f"id {schema_id}")  # fmt: skip
             if answer.get("schemaType", "AVRO") != "AVRO" or answer.get("references"):
-                raise Refused("schema-not-supported", f"id {schema_id} is not Avro without references",
-                              mend="register the whole schema as Avro, types written out")  # fmt: skip
+                raise Refused("schema-not-supported", f"id {schema_id}: not Avro, or has references",
+                              mend="register it as Avro with all types written out")  # fmt: skip
             known = self._schemas[schema_id] = str(answer["schema"])
         return known
 
@@ -119,7 +119,7 @@ class Registry:
 
 def _unavailable(url: str, why: str) -> Unavailable:
     return Unavailable(f"the schema registry at {url} doesn't answer ({why})",
-                       mend="see crosstown status, and CROSSTOWN_REGISTRY if it is set")  # fmt: skip
+                       mend="see crosstown status, and CROSSTOWN_REGISTRY if set")  # fmt: skip
 
 
 def _found(answer: httpx.Response, reason: str, what: str) -> Any:
@@ -131,7 +131,7 @@ def _found(answer: httpx.Response, reason: str, what: str) -> Any:
             raise _unavailable(str(answer.url), "its answer is not JSON") from None
     if answer.status_code == 409:
         raise Refused("schema-incompatible", _words(answer),
-                      mend="make the change compatible, or register it as a new contract")  # fmt: skip
+                      mend="make the change compatible, or make it a new contract")  # fmt: skip
     if answer.status_code == 422 or (
         answer.status_code == 404 and _code(answer) in (40401, 40402, 40403)
     ):

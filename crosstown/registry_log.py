@@ -1,7 +1,8 @@
-"""The registry's topic `_schemas`: read whole, written in transactions, so that a second registry
-or one that was thought dead can't write between what was read and what is written.
+"""The registry's topic `_schemas`: read whole, written in transactions.
 
-Delivery: exactly once; after a fault nobody guesses whether a write went in: all is read anew.
+So a second registry, or one that was thought dead, can't write between what was read and what is
+written. Delivery: exactly once; after a fault nobody guesses whether a write went in: all is read
+anew.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Log:
         self.refresh()
 
     def refresh(self) -> None:
-        """Shut out every earlier writer, then read all that is there; nothing where it's current."""
+        """Shut out every earlier writer, then read all that is there; nothing if that is done."""
         if self._producer is not None:
             return
         writer = Producer(producer(
@@ -71,11 +72,15 @@ class Log:
             raise Unavailable("the registry's topic has not been read", mend="see crosstown status")
         self._producer = None
         failures: list[KafkaError] = []
+
+        def note(error: KafkaError | None, _message: object) -> None:
+            if error is not None:
+                failures.append(error)
+
         try:
             writer.begin_transaction()
             for key, value in records:
-                writer.produce(TOPIC, key=key, value=value or None, partition=0,
-                               on_delivery=lambda error, _: failures.append(error) if error else None)  # fmt: skip
+                writer.produce(TOPIC, key=key, value=value or None, partition=0, on_delivery=note)
             writer.commit_transaction(PATIENCE)
         except KafkaException as error:
             raise _unavailable(error) from None
@@ -113,7 +118,7 @@ class Log:
 def _fold(subjects: Subjects, message: Any) -> None:
     try:
         subjects.fold(message.key() or b"", message.value())
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         log.warning("%s offset %s is not a registry's record and is left out: %r",
                     TOPIC, message.offset(), error)  # fmt: skip
 

@@ -50,14 +50,10 @@ class Request:
         if not isinstance(self.body, dict) or not isinstance(self.body.get("schema"), str):
             raise Declined(422, 42201, "The body must be a JSON object with a text 'schema'.")
         if self.body.get("schemaType") not in (None, "", "AVRO"):
-            raise Declined(
-                422, 42201, f"Schema type {self.body['schemaType']} isn't supported: AVRO is."
-            )
+            raise Declined(422, 42201, "The only schema type that is supported is AVRO.")
         for extra in ("references", "metadata", "ruleSet"):
             if self.body.get(extra):
-                raise Declined(
-                    422, 42201, f"'{extra}' isn't supported: write all types out in the schema."
-                )
+                raise Declined(422, 42201, f"'{extra}' isn't supported: write the types out.")
         return guard(self.body["schema"])
 
 
@@ -114,42 +110,51 @@ class Routes:
     # subjects
 
     def subjects(self, ask: Request) -> list[str]:
+        """Names of subjects, also the deleted on request."""
         prefix = ask.query.get("subjectPrefix", "")
         names = self._log.subjects.subjects(deleted=ask.flag("deleted"))
         return [name for name in names if name.startswith(prefix)]
 
     def register(self, ask: Request) -> dict[str, Any]:
+        """The id of a schema, registered if it was not."""
         subject, schema = ask.subject, ask.schema()
         one = self._write(lambda: self._log.subjects.register(subject, schema))
         return {"id": one.id}
 
     def lookup(self, ask: Request) -> dict[str, Any]:
+        """The version that is this very schema."""
         found = self._log.subjects.lookup(ask.subject, ask.schema(), deleted=ask.flag("deleted"))
         return found.as_json()
 
     def versions(self, ask: Request) -> list[int]:
+        """A subject's version numbers."""
         found = self._log.subjects.versions(ask.subject, deleted=ask.flag("deleted"))
         return [one.version for one in found]
 
     def version(self, ask: Request) -> dict[str, Any]:
+        """One version."""
         one = self._log.subjects.version(
             ask.subject, ask.path["version"], deleted=ask.flag("deleted")
         )
         return one.as_json()
 
     def version_schema(self, ask: Request) -> Any:
+        """The schema of one version, bare."""
         return json.loads(self.version(ask)["schema"])
 
     def referenced_by(self, ask: Request) -> list[int]:
+        """Nothing: references are not supported."""
         self.version(ask)
         return []
 
     def delete_subject(self, ask: Request) -> list[int]:
+        """Hide a subject."""
         self._not_for_good(ask)
         found: list[int] = self._write(lambda: self._log.subjects.delete_subject(ask.subject))
         return found
 
     def delete_version(self, ask: Request) -> int:
+        """Hide one version."""
         self._not_for_good(ask)
         which = ask.path["version"]
         found: int = self._write(lambda: self._log.subjects.delete_version(ask.subject, which))
@@ -157,28 +162,33 @@ class Routes:
 
     def _not_for_good(self, ask: Request) -> None:
         if ask.flag("permanent"):
-            raise Declined(422, 42205, "Schemas aren't deleted for good: events written with them could "
-                           "no longer be read. Leave out permanent=true to hide them.")  # fmt: skip
+            raise Declined(422, 42205, "Schemas aren't deleted for good: events written with them "
+                           "could no longer be read. Leave out permanent=true to hide them.")  # fmt: skip
 
     # schemas
 
     def by_id(self, ask: Request) -> dict[str, Any]:
+        """A schema by its id."""
         return {"schema": self._log.subjects.text(_id(ask))}
 
     def by_id_schema(self, ask: Request) -> Any:
+        """A schema by its id, bare."""
         return json.loads(self._log.subjects.text(_id(ask)))
 
     def by_id_subjects(self, ask: Request) -> list[str]:
+        """The subjects in which an id is used."""
         found = self._log.subjects.uses(_id(ask), deleted=ask.flag("deleted"))
         return sorted({one.subject for one in found})
 
     def by_id_versions(self, ask: Request) -> list[dict[str, Any]]:
+        """The versions that have an id."""
         found = self._log.subjects.uses(_id(ask), deleted=ask.flag("deleted"))
         return [{"subject": one.subject, "version": one.version} for one in found]
 
     # compatibility
 
     def compatible(self, ask: Request) -> dict[str, Any]:
+        """Whether a schema could follow; with `verbose`, why not."""
         subjects, subject, schema = self._log.subjects, ask.subject, ask.schema()
         which = ask.path.get("version")
         against = [subjects.version(subject, which)] if which else subjects.versions(subject)
@@ -189,23 +199,27 @@ class Routes:
         return answer
 
     def level(self, ask: Request) -> dict[str, Any]:
+        """The compatibility level."""
         subject = ask.subject if "subject" in ask.path else None
         level = self._log.subjects.level(subject, fall_back=ask.flag("defaultToGlobal"))
         return {"compatibilityLevel": level}
 
     def set_level(self, ask: Request) -> dict[str, Any]:
+        """Change the compatibility level."""
         subject = ask.subject if "subject" in ask.path else None
         level = ask.body.get("compatibility") if isinstance(ask.body, dict) else None
         self._write(lambda: (None, self._log.subjects.set_level(subject, str(level).upper())))
         return {"compatibility": str(level).upper()}
 
     def unset_level(self, ask: Request) -> dict[str, Any]:
+        """Back to the level that holds for all."""
         subject = ask.subject if "subject" in ask.path else None
         was = self._log.subjects.level(subject, fall_back=False)
         self._write(lambda: (None, self._log.subjects.set_level(subject, None)))
         return {"compatibilityLevel": was}
 
     def set_mode(self, ask: Request) -> dict[str, Any]:
+        """READWRITE stays READWRITE."""
         mode = ask.body.get("mode") if isinstance(ask.body, dict) else None
         if mode != "READWRITE":
             raise Declined(422, 42204, "The only mode is READWRITE.")

@@ -10,7 +10,6 @@ import contextlib
 import json
 import logging
 import os
-import random
 import socket
 import sys
 import threading
@@ -21,6 +20,7 @@ from typing import Any, Final
 from crosstown import metrics
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
+from crosstown.ports import choose, free
 from crosstown.program import Program, main
 from crosstown.registry_log import Log
 from crosstown.registry_routes import Routes
@@ -28,8 +28,6 @@ from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
 
-PORTS: Final = range(20_000, 32_000)
-"""Below those that operating systems give to outgoing connections (as the broker's)."""
 MAX_BODY: Final = 1_000_000
 TYPE: Final = "application/vnd.schemaregistry.v1+json"
 
@@ -116,8 +114,9 @@ class _Http(ThreadingHTTPServer):
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no news; anything else is a fault to be logged."""
         del request, client_address
-        if not isinstance(sys.exc_info()[1], OSError):
-            log.exception("a request failed")
+        fault = sys.exc_info()[1]
+        if not isinstance(fault, OSError):
+            log.error("a request failed", exc_info=fault)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -169,19 +168,17 @@ def _error(code: int, message: str) -> dict[str, Any]:
 
 
 def _listening(settings: Settings, endpoints: Endpoints, memory: Path) -> Server:
-    """A server on the port of last time, or on another one if a stranger has taken it."""
-    asked = os.environ.get("CROSSTOWN_REGISTRY_PORT", "")
-    ports = [int(asked)] if asked.isdigit() else []
-    with contextlib.suppress(FileNotFoundError, ValueError):
-        ports.append(int(memory.read_text("utf-8")))
-    for port in [*ports, *random.sample(PORTS, 100)]:
-        with contextlib.suppress(OSError, OverflowError):
-            server = Server(settings, endpoints, port)
-            memory.write_text(str(port), "utf-8")
-            return server
-    raise Unavailable(
-        "no free port for the schema registry", mend="CROSSTOWN_REGISTRY_PORT names one"
-    )
+    """A server on the port that the supervisor names; else that of last time, else a free one."""
+    named = os.environ.get("CROSSTOWN_REGISTRY_PORT", "")
+    known = memory.read_text("utf-8") if memory.exists() else ""
+    port = int(named or (known if known.isdigit() and free(int(known)) else choose()))
+    try:
+        server = Server(settings, endpoints, port)
+    except OSError as error:
+        raise Unavailable(f"the schema registry can't listen on port {port}: {error.strerror}",
+                          mend="end what listens there, or name another CROSSTOWN_REGISTRY_PORT") from None  # fmt: skip
+    memory.write_text(str(port), "utf-8")
+    return server
 
 
 def _run(program: Program) -> None:

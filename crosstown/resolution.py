@@ -117,14 +117,18 @@ def pairs(writer: Placed, reader: Placed, path: str = "") -> Iterator[tuple[str,
                     yield from pairs(x, y, path)
         return
     yield path or "/", a, b
-    if kind(a) != kind(b):
-        return
-    for inner in ("items", "values"):
-        if kind(a) in ("array", "map") and inner in a:
-            yield from pairs(writer.inner(a[inner]), reader.inner(b[inner]), f"{path}/{inner}")
-    if kind(a) == "record":
+    if kind(a) == kind(b):
+        for step, there, here in _inside(writer, reader):
+            yield from pairs(there, here, f"{path}/{step}")
+
+
+def _inside(writer: Placed, reader: Placed) -> Iterator[tuple[str, Placed, Placed]]:
+    a, b = writer.type, reader.type
+    many = {"array": "items", "map": "values"}.get(kind(a))
+    if many:
+        yield many, writer.inner(a[many]), reader.inner(b[many])
+    elif kind(a) == "record":
         for one in b["fields"]:
             other = twin(one, a)
             if other is not None:
-                there, here = writer.inner(other["type"]), reader.inner(one["type"])
-                yield from pairs(there, here, f"{path}/{one['name']}")
+                yield one["name"], writer.inner(other["type"]), reader.inner(one["type"])
