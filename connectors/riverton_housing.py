@@ -38,7 +38,7 @@ class RivertonHousing(CountyCsv):
                              {**moment(row, "Referred On"), "referred_to": to})  # fmt: skip
         if row["Re-Inspected"]:
             result = row.need("Re-Result")
-            yield self._step(row, "reinspected", result, f"again, {result.lower()}",
+            yield self._step(row, "reinspected", result, f"{result.lower()} on re-inspection",
                              moment(row, "Re-Inspected"))  # fmt: skip
 
     def _step(self, row: Row, event: str, outcome: str, text: str, more: dict[str, Any]) -> Said:

@@ -19,8 +19,10 @@ def cold_home(city: City, at: int) -> list[Record]:
     sr, hi = city.number("riverton-311"), city.number("riverton-housing")
     bp, ch = city.number("riverton-buildings"), city.number("xx-county-health")
     handed = office(at + HOUR)
-    seen = office(handed + dice.between(DAY, 2 * DAY))
-    filed, visit = office(seen + dice.between(HOUR, 3 * DAY)), office(seen + 3 * DAY)
+    planned = office(handed + 2 * HOUR)
+    seen = office(planned + dice.between(DAY, 2 * DAY))
+    told = office(seen + DAY)
+    filed, visit = office(seen + dice.between(HOUR, 3 * DAY)), office(told + 2 * DAY)
     mended = office(filed + dice.between(4 * DAY, 9 * DAY))
     found = [
         city.file("riverton-311", sr, where, "HEAT", *said_otherwise(dice, [
@@ -28,18 +30,18 @@ def cold_home(city: City, at: int) -> list[Record]:
             Act("XFER", handed, to="riverton-housing"),
             Act("DONE", office(mended + DAY), refs=(hi,))]), channel="PHONE"),
         city.file("riverton-housing", hi, where, "H",
-            Act("RECEIVED", office(handed + HOUR), refs=(sr,), note=who),
-            Act("SCHEDULED", office(handed + 4 * HOUR)),
+            Act("RECEIVED", planned, refs=(sr,), note=who),
+            Act("SCHEDULED", planned + HOUR),
             Act("VIOLATION", seen, due=seen + 5 * DAY, note=city.note()),
             Act("REFERRED", seen + HOUR, to="xx-county-health"),
             Act("PASSED", mended)),
         city.file("riverton-buildings", bp, where, "BOILER",
             Act("FILED", filed, refs=(hi,), note=who),
             Act("NO PERMIT", office(filed + DAY), due=filed + 10 * DAY, note=city.note()),
-            Act("FINAL", mended)),
+            Act("FINAL", mended - HOUR)),
         city.file("xx-county-health", ch, where, "COLD",
-            Act("REFERRAL", office(seen + DAY), refs=(hi,), hand=True),
-            Act("VISIT", visit, note=city.note()), Act("CLOSED", office(mended + 2 * DAY)),
+            Act("REFERRAL", told, refs=(hi,), hand=True),
+            Act("VISIT", visit, note=city.note()), Act("CLOSED", office(max(mended, visit) + 2 * DAY)),
             channel=who),
         city.file("riverton-tenants", city.number("riverton-tenants"), where, "heat",
             Act("Call", office(at + DAY, 10, 20), refs=(sr,), note=city.note()),
@@ -61,8 +63,10 @@ def brown_water(city: City, at: int) -> list[Record]:
     ch, bp = city.number("xx-county-health"), city.number("riverton-buildings")
     opened = at + dice.between(HOUR, 20 * HOUR)
     lab = office(opened + dice.between(8 * DAY, 14 * DAY))
-    visit = office(lab + dice.between(DAY, 4 * DAY))
-    filed = office(visit + dice.between(4 * DAY, 9 * DAY))
+    told = office(lab + 4 * HOUR)
+    visit = office(told + dice.between(DAY, 4 * DAY))
+    result = office(visit + 3 * DAY)
+    filed = office(result + dice.between(DAY, 6 * DAY))
     return [
         city.file("riverton-311", sr, where, "BRNWTR",
             Act("NEW", at, due=due("BRNWTR", at), note=city.note()),
@@ -73,10 +77,10 @@ def brown_water(city: City, at: int) -> list[Record]:
             Act("LAB", lab), Act("REF", lab + HOUR, to="xx-county-health"),
             Act("CLS", office(filed + 15 * DAY))]), channel=who),
         city.file("xx-county-health", ch, where, "LEAD",
-            Act("REFERRAL", office(lab + 4 * HOUR), refs=(wo,)),
+            Act("REFERRAL", told, refs=(wo,)),
             Act("VISIT", visit, note=city.note()), Act("SAMPLE", visit + 20 * MINUTE),
-            Act("LAB", office(visit + 3 * DAY)),
-            Act("ORDER", office(visit + 3 * DAY + HOUR), due=visit + 20 * DAY),
+            Act("LAB", result),
+            Act("ORDER", result + HOUR, due=visit + 20 * DAY),
             Act("CLOSED", office(filed + 12 * DAY)), channel=who),
         city.file("riverton-buildings", bp, where, "PLUMB",
             Act("FILED", filed, refs=(ch,), note=who), Act("ISSUED", office(filed + DAY)),
@@ -96,11 +100,12 @@ def damp_home(city: City, at: int) -> list[Record]:
     asked = office(called + dice.between(DAY, 3 * DAY))
     received = office(asked + dice.between(HOUR, 2 * DAY))
     seen = office(received + dice.between(2 * DAY, 6 * DAY))
-    visit = office(seen + dice.between(2 * DAY, 6 * DAY))
+    told = office(seen + DAY)
+    visit = office(told + dice.between(DAY, 5 * DAY))
     return [
         city.file("riverton-tenants", rtu, where, "mold",
             Act("Call", called, note=city.note()), Act("Letter", office(called + DAY)),
-            Act("Carried papers", office(seen + DAY), refs=(hi,), hand=True),
+            Act("Carried papers", told - HOUR, refs=(hi,), hand=True),
             Act("Accompanied", visit, refs=(ch,)),
             Act("Closed", visit + 21 * DAY), channel=who),
         city.file("riverton-311", sr, where, "MOLD",
@@ -113,8 +118,8 @@ def damp_home(city: City, at: int) -> list[Record]:
             Act("REFERRED", seen + HOUR, to="xx-county-health"),
             Act("PASSED" if dice.chance(0.7) else "VIOLATION", office(seen + 16 * DAY))),
         city.file("xx-county-health", ch, where, "MOLD", *said_otherwise(dice, [
-            Act("REFERRAL", office(seen + DAY), refs=(hi,)),
-            Act("SCHEDULED", office(seen + DAY + HOUR)), Act("VISIT", visit, note=city.note()),
+            Act("REFERRAL", told, refs=(hi,)),
+            Act("SCHEDULED", told + HOUR), Act("VISIT", visit, note=city.note()),
             Act("ORDER", visit + 2 * HOUR, due=visit + 14 * DAY)]), channel=who),
     ]  # fmt: skip
 
@@ -128,6 +133,7 @@ def empty_house(city: City, at: int) -> list[Record]:
     filed = office(told + dice.between(HOUR, 2 * DAY))
     seen = office(filed + dice.between(DAY, 4 * DAY))
     again = seen + dice.between(2 * DAY, 8 * DAY)
+    heard = office(again + DAY)
     return [
         city.file("riverton-police", inc, where, "TRESP",
             Act("RCVD", at, note=city.note()), Act("DISP", at + 20 * MINUTE),
@@ -144,9 +150,9 @@ def empty_house(city: City, at: int) -> list[Record]:
             Act("RCVD", again, refs=(bp,)), Act("DISP", again + 15 * MINUTE),
             Act("REFERRED", again + HOUR, to="xx-county-health", note=city.note())),
         city.file("xx-county-health", city.number("xx-county-health"), where, "VERMIN",
-            Act("REFERRAL", office(again + DAY), refs=(bp,), hand=True),
-            Act("VISIT", office(again + 3 * DAY), note=city.note()),
-            Act("ORDER", office(again + 4 * DAY), due=again + 18 * DAY)),
+            Act("REFERRAL", heard, refs=(bp,), hand=True),
+            Act("VISIT", office(heard + 2 * DAY), note=city.note()),
+            Act("ORDER", office(heard + 2 * DAY) + HOUR, due=again + 18 * DAY)),
     ]  # fmt: skip
 
 
@@ -157,7 +163,8 @@ def loud_site(city: City, at: int) -> list[Record]:
     bp, ch = city.number("riverton-buildings"), city.number("xx-county-health")
     told = office(at + 6 * HOUR)
     stopped = office(told + dice.between(DAY, 3 * DAY))
-    visit = office(stopped + dice.between(DAY, 5 * DAY))
+    heard = office(stopped + 4 * HOUR)
+    visit = office(heard + dice.between(DAY, 5 * DAY))
     return [
         city.file("riverton-police", inc, where, "NOISE",
             Act("RCVD", at, note=who), Act("DISP", at + 12 * MINUTE),
@@ -167,15 +174,15 @@ def loud_site(city: City, at: int) -> list[Record]:
             Act("XFER", told + HOUR, to="riverton-buildings"),
             Act("DONE", office(stopped + 3 * DAY)), channel="PHONE"),
         city.file("riverton-buildings", bp, where, "STRUCT",
-            Act("FILED", office(told + 3 * HOUR), refs=(inc, sr), note=who),
+            Act("FILED", told + 30 * MINUTE, refs=(inc, sr), note=who),
             Act("STOP WORK", stopped, due=stopped + 14 * DAY, note=city.note())),
         city.file("xx-county-health", ch, where, "LEAD", *said_otherwise(dice, [
-            Act("REFERRAL", office(stopped + 4 * HOUR), refs=(bp,)),
+            Act("REFERRAL", heard, refs=(bp,)),
             Act("VISIT", visit, note=city.note()), Act("SAMPLE", visit + 15 * MINUTE),
-            Act("LAB", office(visit + 5 * DAY)), Act("CLOSED", office(visit + 7 * DAY))]),
+            Act("LAB", office(visit + 4 * DAY)), Act("CLOSED", office(visit + 7 * DAY))]),
             channel=who),
         city.file("riverton-housing", city.number("riverton-housing"), where, "S",
-            Act("RECEIVED", office(stopped + DAY), refs=(bp,), note=who),
+            Act("RECEIVED", heard + HOUR, refs=(bp,), note=who),
             Act("PASSED" if dice.chance(0.5) else "VIOLATION", office(visit + DAY))),
     ]  # fmt: skip
 

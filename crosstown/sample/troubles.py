@@ -72,11 +72,12 @@ def home_request(city: City, at: int) -> list[Record]:
     received = office(
         handed + (dice.between(4 * DAY, 9 * DAY) if late else dice.between(HOUR, DAY))
     )
-    seen = office(received + dice.between(DAY, 5 * DAY))
+    planned = office(received + dice.between(HOUR, DAY))
+    seen = office(planned + dice.between(DAY, 4 * DAY))
     named = (sr,) if dice.chance(0.8) else ()
     steps = [
         Act("RECEIVED", received, refs=named, note=dice.pick(words.PEOPLE)),
-        Act("SCHEDULED", office(received + dice.between(HOUR, DAY))),
+        Act("SCHEDULED", planned),
     ]
     end = seen
     if dice.chance(0.55):
@@ -124,9 +125,10 @@ def water_order(city: City, at: int) -> list[Record]:
     """A main breaks, or a bill isn't paid; often the 311 hears of the hole in the street."""
     dice, where = city.dice, city.address()
     if dice.chance(0.4):
-        acts = [Act("OPN", at), Act("SHO", office(at + 20 * DAY), note=city.note()),
-                Act("RST", office(at + dice.between(21 * DAY, 25 * DAY))),
-                Act("CLS", at + 26 * DAY)]  # fmt: skip
+        shut = office(at + 20 * DAY)
+        paid = office(shut + dice.between(DAY, 5 * DAY))
+        acts = [Act("OPN", at), Act("SHO", shut, note=city.note()), Act("RST", paid),
+                Act("CLS", paid + DAY)]  # fmt: skip
         return [city.file("riverton-water", city.number("riverton-water"), where, "SHUT",
                           *said_otherwise(dice, acts), channel=dice.pick(words.PEOPLE)),
         ]  # fmt: skip
@@ -193,7 +195,7 @@ def health_visit(city: City, at: int) -> list[Record]:
     """County health comes to Riverton on its own account."""
     dice, referred = city.dice, office(at)
     visited = office(referred + dice.between(DAY, 9 * DAY))
-    acts = [Act("REFERRAL", referred), Act("SCHEDULED", office(referred + 2 * HOUR)),
+    acts = [Act("REFERRAL", referred), Act("SCHEDULED", referred + 2 * HOUR),
             Act("VISIT", visited, note=city.note()),
             Act("CLOSED", office(visited + dice.between(DAY, 12 * DAY)))]  # fmt: skip
     return [city.file("xx-county-health", city.number("xx-county-health"), city.address(),
