@@ -12,15 +12,15 @@ at most once a batch. Source of the rules: DESIGN "Cases"; docs/decisions/0008.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from crosstown import timeline
-from crosstown.envelope import STEPS
+from crosstown.envelope import STEPS, VIAS, suffix_bytes
 from crosstown.identity import case_key
 
 WITHDRAWN: Final = STEPS.index("WITHDRAWN")
+_hex = bytes.fromhex
 _STEP: Final = {step: index for index, step in enumerate(STEPS)}
 
 
@@ -59,15 +59,17 @@ class Case:
 class Entry:
     """One content of one event; `first` and `last` are when it was said, `rivals` the other contents.
 
+    `envelope` are its Avro bytes as they are shown, of which the first `said` are what it says.
     `via` is that of the smallest (known_at, via), by the order of the envelope's enum.
     """
 
-    __slots__ = ("content", "first", "id", "last", "occurred", "prefix", "record", "refs", "rivals",
-                 "spot", "step", "via")  # fmt: skip
+    __slots__ = ("content", "envelope", "first", "id", "last", "occurred", "record", "refs",
+                 "rivals", "said", "spot", "step", "via")  # fmt: skip
 
-    def __init__(
-        self, *, event: bytes, content: bytes, record: Record, occurred: int, step: int,
-        spot: Spot | None, refs: tuple[str, ...], prefix: bytes, known_at: int, via: int,
+    def __init__(  # noqa: PLR0917 - by position: this is the hot path
+        self, event: bytes, content: bytes, record: Record, occurred: int, step: int,
+        spot: Spot | None, refs: tuple[str, ...], envelope: bytes, said: int, known_at: int,
+        via: int,
     ) -> None:  # fmt: skip
         self.id = event
         self.content = content
@@ -76,14 +78,14 @@ class Entry:
         self.step = step
         self.spot = spot
         self.refs = refs
-        self.prefix = prefix
+        self.envelope = envelope
+        self.said = said
         self.first = self.last = known_at
         self.via = via
         self.rivals: tuple[Entry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What is to be told of one record: `case_id` empty = gone; `case` only for the head."""
 
     jurisdiction: str
@@ -107,19 +109,24 @@ class City:
         self._alone: dict[Record, None] = {}
 
     def say(
-        self, event: bytes, content: bytes, said: dict[str, Any], prefix: bytes, known_at: int,
-        via: int,
+        self, content: bytes, fields: Mapping[str, Any], envelope: bytes, said: int,
+        known_at: int, via: int,
     ) -> None:  # fmt: skip
-        """One version of an event: `said` are the envelope's fields, `prefix` their Avro bytes."""
+        """One version of an event, that passed intake.
+
+        `fields` are those of the prefix, `envelope` the Avro bytes (the first `said` the prefix),
+        `known_at` microseconds UTC, `via` the enum's index, `content` the content's hash.
+        """
+        event = _hex(fields["event_id"].replace("-", ""))
         head = self.events.get(event)
         if head is None:
-            entry = self._entry(event, content, said, prefix, known_at, via)
+            entry = self._entry(event, content, fields, envelope, said, known_at, via)
             self.events[event] = entry
             self._count(entry)
             return
         again = head if head.content == content else _rival(head, content)
         if again is None:
-            again = self._entry(event, content, said, prefix, known_at, via)
+            again = self._entry(event, content, fields, envelope, said, known_at, via)
             head.rivals += (again,)
         elif not _hear_again(again, known_at, via):
             return
@@ -142,8 +149,8 @@ class City:
                     record.told = head
                     yield Change(place, record.name, key(place, record.name), case_id, None)
             head.told = head
-            names = {record.name for record in members}
-            body = timeline.case_bytes(entries, timeline.links_of(entries, names))
+            links = timeline.links_of(members, entries) if len(members) > 1 else ()
+            body = timeline.case_bytes(members, entries, links)
             yield Change(place, head.name, case_id, case_id, body)
         for record in self._alone:
             if record.case is None:
@@ -175,26 +182,24 @@ class City:
             yield members, entries
 
     def _entry(
-        self, event: bytes, content: bytes, said: dict[str, Any], prefix: bytes, known_at: int,
-        via: int,
+        self, event: bytes, content: bytes, fields: Mapping[str, Any], envelope: bytes, said: int,
+        known_at: int, via: int,
     ) -> Entry:  # fmt: skip
-        name = said["record"]
+        name = fields["record"]
         record = self.records.get(name)
         if record is None:
             record = self.records[name] = Record(name)
+        place, concern = fields["place"], fields["concern"]
+        spot = None
+        if place and concern:
+            spot = self._spots.get((place, concern))
+            if spot is None:
+                spot = self._spots[place, concern] = Spot(self._window_of(concern))
+        refs = fields["refs"]
         return Entry(
-            event=event, content=content, record=record, occurred=said["occurred_at"],
-            step=_STEP[said["step"]], spot=self._spot(said["place"], said["concern"]),
-            refs=tuple(said["refs"]), prefix=prefix, known_at=known_at, via=via,
+            event, content, record, fields["occurred_at"], _STEP[fields["step"]], spot,
+            tuple(refs) if refs else (), envelope, said, known_at, via,
         )  # fmt: skip
-
-    def _spot(self, place: str, concern: str) -> Spot | None:
-        if not place or not concern:
-            return None
-        spot = self._spots.get((place, concern))
-        if spot is None:
-            spot = self._spots[place, concern] = Spot(self._window_of(concern))
-        return spot
 
     def _count(self, entry: Entry) -> None:
         """Let an event count, and join its record with its neighbours (rules 1 to 3)."""
@@ -253,8 +258,7 @@ class City:
         head.rivals = ()
         self.events[winner.id] = winner
         if (
-            head.step != WITHDRAWN
-            and winner.step != WITHDRAWN
+            WITHDRAWN not in (head.step, winner.step)
             and head.occurred == winner.occurred
             and head.spot is winner.spot
             and head.refs == winner.refs
@@ -312,11 +316,12 @@ def _rival(head: Entry, content: bytes) -> Entry | None:
 def _hear_again(entry: Entry, known_at: int, via: int) -> bool:
     """The same content said again; whether that changed what is kept."""
     if known_at > entry.last:
-        entry.last = known_at
+        entry.last = known_at  # may make it the one that counts
     elif (known_at, via) >= (entry.first, entry.via):
         return False
     if (known_at, via) < (entry.first, entry.via):
         entry.first, entry.via = known_at, via
+        entry.envelope = entry.envelope[: entry.said] + suffix_bytes(known_at, VIAS[via])
     return True
 
 

@@ -6,31 +6,24 @@ feed shows. Source of the rules: docs/decisions/0008.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from operator import attrgetter
 from typing import Final, Protocol
 
-from crosstown.envelope import STEPS, VIAS, suffix_bytes, text_bytes, texts_bytes, zigzag
+from crosstown.envelope import STEPS, VIAS, text_bytes, texts_bytes, zigzag
 
 CAP: Final = 200
 """Entries, and links, that one message carries; the counts and the digest cover all."""
 SECOND: Final = 1_000_000
 _RULES: Final = {"ref": b"\0", "place": b"\2", "asserted": b"\4"}
 _MODULUS: Final = 1 << 256
+_DIGEST_SIZE: Final = zigzag(64)
 
 _SAYS_NOTHING: Final = {STEPS.index(step) for step in ("NOTE", "OTHER")}
 _REPORTED: Final = STEPS.index("REPORTED")
 _ENDED: Final = {STEPS.index(step) for step in ("RESOLVED", "CLOSED")}
-
-
-class Named(Protocol):
-    """Whatever stands for a record."""
-
-    @property
-    def name(self) -> str:
-        """The record, as agency/register/number."""
 
 
 class Spot(Protocol):
@@ -41,19 +34,31 @@ class Spot(Protocol):
         """Events at most this far apart are linked."""
 
 
+class Member(Protocol):
+    """A record of a case, with its events that count in any order."""
+
+    @property
+    def name(self) -> str:
+        """The record, as agency/register/number."""
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """Its events that count."""
+
+
 class Entry(Protocol):
-    """One event that counts, as the composition needs it."""
+    """One event that counts: `envelope` are its Avro bytes, the first `said` of them the prefix."""
 
     id: bytes
     occurred: int
     step: int
     refs: tuple[str, ...]
-    prefix: bytes
-    first: int
+    envelope: bytes
+    said: int
     via: int
 
     @property
-    def record(self) -> Named:
+    def record(self) -> Member:
         """The record that it belongs to."""
 
     @property
@@ -89,14 +94,12 @@ in_order: Final = attrgetter("occurred", "id")
 
 def event_text(entry: Entry) -> str:
     """An entry's event id as it is written."""
-    return entry.prefix[1:37].decode()
+    return entry.envelope[1:37].decode()
 
 
-def links_of(entries: Sequence[Entry], present: Collection[str]) -> list[Link]:
-    """All links that are shown for a case's entries in order; `present` are its records."""
-    if len(present) < 2:
-        return []
-    return ref_links(entries, present) + place_links(entries)
+def links_of(members: Iterable[Member], entries: Sequence[Entry]) -> list[Link]:
+    """All links that are shown for a case's records and their entries in order."""
+    return ref_links(entries, {member.name for member in members}) + place_links(entries)
 
 
 def ref_links(entries: Sequence[Entry], present: Collection[str]) -> list[Link]:
@@ -142,30 +145,29 @@ def place_links(entries: Sequence[Entry]) -> list[Link]:
     ]  # fmt: skip
 
 
-def is_open(steps: Iterable[tuple[int, int]]) -> bool:
-    """Whether a record is open, from its events' (occurred_at, step index) in any order.
+def is_open(entries: Iterable[Entry]) -> bool:
+    """Whether a record is open, from its entries in any order.
 
     What it was last said to be counts; notes say nothing, and a report opens but never reopens: some
     systems close in the second of the report, or before it.
     """
-    last = max(((at, step) for at, step in steps if step not in _SAYS_NOTHING and step != _REPORTED),
-               default=None)  # fmt: skip
-    if last is None:
-        return any(step == _REPORTED for _, step in steps)
-    return last[1] not in _ENDED
-
-
-def digest_sum(parts: Iterable[bytes]) -> int:
-    """The sum of the SHA-256 of each part, modulo 2**256: the same in any order."""
-    sha256 = hashlib.sha256
-    total = sum(int.from_bytes(sha256(part).digest(), "big") for part in parts)
-    return total % _MODULUS
+    reported, last, step = False, -_MODULUS, -1
+    for entry in entries:
+        if entry.step == _REPORTED:
+            reported = True
+        elif entry.step not in _SAYS_NOTHING and (entry.occurred, entry.step) > (last, step):
+            last, step = entry.occurred, entry.step
+    return reported if step < 0 else step not in _ENDED
 
 
 def case_digest(entries: Iterable[Entry], links: Iterable[bytes]) -> str:
     """A case's digest: SHA-256 of the sum of its entries' and links' digests, 64 hex digits."""
-    total = digest_sum(entry.prefix for entry in entries) + digest_sum(links)
-    return hashlib.sha256((total % _MODULUS).to_bytes(32, "big")).hexdigest()
+    number, total = int.from_bytes, 0
+    for entry in entries:
+        total += number(sha256(entry.envelope[: entry.said]).digest(), "big")
+    for link in links:
+        total += number(sha256(link).digest(), "big")
+    return sha256((total % _MODULUS).to_bytes(32, "big")).hexdigest()
 
 
 def city_digest(cases: Iterable[str]) -> str:
@@ -173,29 +175,29 @@ def city_digest(cases: Iterable[str]) -> str:
     return f"{sum(int(digest, 16) for digest in cases) % _MODULUS:064x}"
 
 
-def case_bytes(entries: Sequence[Entry], links: Sequence[Link]) -> bytes:
-    """The Avro bytes of `Case` for entries in order; entries are spliced, never encoded again."""
-    records: dict[str, list[tuple[int, int]]] = {}
+def case_bytes(members: Iterable[Member], entries: Sequence[Entry], links: Sequence[Link]) -> bytes:
+    """The Avro bytes of `Case` for its records and their entries in order; entries are spliced."""
     vias = [0] * len(VIAS)
     for entry in entries:
-        records.setdefault(entry.record.name, []).append((entry.occurred, entry.step))
         vias[entry.via] += 1
-    still_open = any(map(is_open, records.values()))
-    agencies = sorted({name.partition("/")[0] for name in records})
+    still_open, agencies, records = False, set(), 0
+    for member in members:
+        records += 1
+        agencies.add(member.name.partition("/")[0])
+        still_open = still_open or is_open(member.entries)
     said = [(link, link.canonical()) for link in links]
-    said.sort(key=lambda pair: (pair[0].at, pair[1]))
+    if len(said) > 1:
+        said.sort(key=lambda pair: (pair[0].at, pair[1]))
+    digest = case_digest(entries, (canonical for _, canonical in said))
     used = [(VIAS[i], n) for i, n in enumerate(vias) if n]
     parts = [
-        text_bytes(case_digest(entries, (canonical for _, canonical in said))),
-        b"\0" if still_open else b"\2",
+        _DIGEST_SIZE, digest.encode(), b"\0" if still_open else b"\2",
         zigzag(entries[0].occurred), zigzag(entries[-1].occurred),
-        texts_bytes(agencies),
-        zigzag(len(records)), zigzag(len(entries)), zigzag(len(links)),
+        texts_bytes(sorted(agencies)),
+        zigzag(records), zigzag(len(entries)), zigzag(len(links)),
         zigzag(len(used)), *(text_bytes(via) + zigzag(n) for via, n in used), b"\0",
         texts_bytes(("runaway",) if max(len(entries), len(links)) > CAP else ()),
-        zigzag(min(CAP, len(entries))),
-        *(entry.prefix + suffix_bytes(entry.first, VIAS[entry.via]) for entry in entries[-CAP:]),
-        b"\0",
+        zigzag(min(CAP, len(entries))), *(entry.envelope for entry in entries[-CAP:]), b"\0",
     ]  # fmt: skip
     if said:
         parts += [zigzag(min(CAP, len(said))), *(canonical for _, canonical in said[-CAP:])]

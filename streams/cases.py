@@ -64,17 +64,14 @@ class CaseShard:
         self._gauge()
 
     def _say(self, key: bytes, value: bytes) -> None:
-        said, end = read_prefix(value, FRAME)
+        fields, end = read_prefix(value, FRAME)
         known_at, at = read_long(value, end)
-        event, _, content, _ = key.split(b":")
-        city = self._cities.get(said["jurisdiction"])
+        city = self._cities.get(fields["jurisdiction"])
         if city is None:
-            city = City(said["jurisdiction"], self._window)
-            self._cities[said["jurisdiction"]] = city
-        city.say(
-            _hex(event.decode().replace("-", "")), _hex(content.decode()), said, value[FRAME:end],
-            known_at, value[at] >> 1,
-        )  # fmt: skip
+            city = City(fields["jurisdiction"], self._window)
+            self._cities[fields["jurisdiction"]] = city
+        content = _hex(key.split(b":")[2].decode())
+        city.say(content, fields, value[FRAME : at + 1], end - FRAME, known_at, value[at] >> 1)
 
     def _gauge(self) -> None:
         records = sum(len(city.records) for city in self._cities.values())

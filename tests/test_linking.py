@@ -14,7 +14,15 @@ from oracle import Found, join
 
 from crosstown import timeline
 from crosstown.cases import Change, City
-from crosstown.envelope import STEPS, VIAS, Envelope, content_hash, prefix_bytes, read_prefix
+from crosstown.envelope import (
+    STEPS,
+    VIAS,
+    Envelope,
+    content_hash,
+    prefix_bytes,
+    read_prefix,
+    suffix_bytes,
+)
 from crosstown.formats import TIMELINE, plain
 from crosstown.identity import case_key, event_id
 
@@ -39,6 +47,16 @@ def say(
     ), b"\0\0\0\0\1" + payload  # fmt: skip
 
 
+def hear(city: City, envelope: Envelope, payload: bytes) -> None:
+    prefix = prefix_bytes(envelope)
+    fields, end = read_prefix(prefix)
+    assert end == len(prefix)
+    via = VIAS.index(envelope.via)
+    shown = prefix + suffix_bytes(envelope.known_at, envelope.via)
+    content = content_hash(prefix, payload)
+    city.say(content, fields, shown, end, envelope.known_at, via)
+
+
 class Reader:
     """What a reader of `timelines` knows after any number of batches."""
 
@@ -51,13 +69,7 @@ class Reader:
             city = self.cities.setdefault(
                 envelope.jurisdiction, City(envelope.jurisdiction, window_of)
             )
-            prefix = prefix_bytes(envelope)
-            said, end = read_prefix(prefix)
-            assert end == len(prefix)
-            city.say(
-                bytes.fromhex(envelope.event_id.replace("-", "")), content_hash(prefix, payload),
-                said, prefix, envelope.known_at, VIAS.index(envelope.via),
-            )  # fmt: skip
+            hear(city, envelope, payload)
         for city in self.cities.values():
             told = list(city.changes())
             assert len({change.record for change in told}) == len(told)
@@ -219,9 +231,7 @@ def test_a_state_restored_from_the_log_tells_something_else() -> None:
         silent.batch([(envelope, payload)])
     city = City("us-a", window_of)
     for envelope, payload in said[:40]:
-        prefix = prefix_bytes(envelope)
-        city.say(bytes.fromhex(envelope.event_id.replace("-", "")), content_hash(prefix, payload),
-                 read_prefix(prefix)[0], prefix, envelope.known_at, VIAS.index(envelope.via))  # fmt: skip
+        hear(city, envelope, payload)
     city.settle()
     restored.cities["us-a"] = city
     for reader in (whole, restored):
