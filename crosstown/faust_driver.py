@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import aiokafka
+import faust
 from faust.auth import SASLCredentials, SSLCredentials
 from faust.transport.drivers import aiokafka as faust_aiokafka
 from faust.types import TP
@@ -125,6 +126,20 @@ class Producer(faust_aiokafka.Producer):  # type: ignore[misc]
         self._unsettled.discard(sent)
         if not sent.cancelled() and sent.exception() is not None:
             self._lost = self._lost or sent.exception()
+
+
+class Table(faust.Table):  # type: ignore[misc]
+    """A table that forgets a lost partition's rows; Faust's forgets only those it restored."""
+
+    def on_key_set(self, key: Any, value: Any) -> None:
+        """Write to the changelog, and remember which partition the row belongs to."""
+        super().on_key_set(key, value)
+        self.data._key_partition[key] = self.partition_for_key(key)  # noqa: SLF001
+
+    def on_key_del(self, key: Any) -> None:
+        """Write the row's end to the changelog."""
+        super().on_key_del(key)
+        self.data._key_partition.pop(key, None)  # noqa: SLF001
 
 
 class Transport(faust_aiokafka.Transport):  # type: ignore[misc]

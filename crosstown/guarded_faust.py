@@ -36,8 +36,9 @@ from crosstown import kafka, metrics
 from crosstown.dead_letter import TOPIC as DEAD_LETTERS
 from crosstown.dead_letter import dead_letter
 from crosstown.errors import Refused, Unavailable
-from crosstown.faust_driver import Transport, broker_settings
+from crosstown.faust_driver import Table, Transport, broker_settings
 from crosstown.faust_message import Message
+from crosstown.now_and_then import NowAndThen
 from crosstown.own_values import OwnValues, own_values
 from crosstown.program import Program
 from crosstown.watchdog import Watchdog
@@ -76,9 +77,7 @@ class Guarded:
 
     def table(self, name: str) -> MutableMapping[bytes, bytes]:
         """A table that survives restarts; its changelog is `<program>-<name>-changelog`."""
-        table = self.app.Table(
-            name, partitions=self.partitions, key_type=bytes, value_type=bytes
-        )
+        table = self.app.Table(name, partitions=self.partitions, key_type=bytes, value_type=bytes)
         self.topic(f"{self.program.name}-{name}-changelog", self.partitions, kafka.COMPACT)
         return cast("MutableMapping[bytes, bytes]", table)
 
@@ -234,12 +233,15 @@ def _end_hard(done: threading.Event) -> None:
 
 
 def _app(program: Program) -> faust.App:
-    for name in ("faust", "mode", "aiokafka", "crosstown.faust_driver"):
+    for name in ("faust", "mode", "crosstown.faust_driver"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(NowAndThen("aiokafka", seconds=10))
     app = faust.App(
         program.name,
         datadir=str(program.home.state / program.name),
         store="memory://",
+        Table=Table,
         autodiscover=False,
         web_enabled=False,
         topic_disable_leader=True,

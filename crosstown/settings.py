@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Where downloaded jars are kept."""
     schemas: Path | None = None
     """The contract repository; unset: the one that ships with Crosstown."""
+    connectors: Path | None = None
+    """A folder of your own sources, one Python file each; unset: those that ship or are installed."""
     bootstrap: str = ""
     """Kafka bootstrap servers of a cluster of your own; empty: the embedded broker."""
     registry: str = ""

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from io import BytesIO
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import fastavro
 
@@ -121,6 +121,13 @@ def key_of(jurisdiction: str, record: str) -> str:
     return case_key(jurisdiction, record)
 
 
+class _Step(NamedTuple):
+    """An entry as `is_open` looks at it."""
+
+    occurred: int
+    step: int
+
+
 class Known(Protocol):
     """The rows so far, by `key_of` their records; a dict will do."""
 
@@ -166,7 +173,7 @@ def _watch(
     due_at = next((e.due_at for e in reversed(entries) if e.due_at is not None), None)
     if due_at is None and before is not None:
         due_at = before.due_at
-    still_open = is_open([(e.occurred_at, _INDEX[e.step]) for e in entries])
+    still_open = is_open(cast("Any", [_Step(e.occurred_at, _INDEX[e.step]) for e in entries]))
     if before is not None and all(e.step in _SAY_NOTHING for e in entries):
         still_open = before.due_at is not None
     return Watched(

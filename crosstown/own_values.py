@@ -1,0 +1,59 @@
+"""Values of the topics that Crosstown itself writes, in the wire format of foreign ones too."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any, Final
+
+import fastavro
+
+from crosstown.errors import Refused
+from crosstown.formats import TOPICS, plain
+from crosstown.registry import Registry
+
+_FRAME: Final = struct.Struct(">bI")
+WAIT: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class OwnValues:
+    """Writes values of one of our own topics; no limit on their size but the topic's."""
+
+    schema: Any
+    schema_id: int
+
+    def encode(self, fields: Mapping[str, Any]) -> bytes:
+        """The framed value of these fields, times as plain longs."""
+        stream = BytesIO()
+        fastavro.schemaless_writer(stream, self.schema, fields)
+        return _FRAME.pack(0, self.schema_id) + stream.getvalue()
+
+
+def own_values(topic: str, registry: str) -> OwnValues:
+    """The writer of a topic's values; its schema's id is the registry's (0 where there is none).
+
+    Raises `Unavailable` where the registry doesn't answer within half a minute.
+    """
+    schema = TOPICS[topic]
+    schema_id = 0
+    if registry:
+        client = Registry(registry)
+        client.wait(WAIT)
+        schema_id = client.register(f"{topic}-value", json.dumps(schema))
+        client.close()
+    return OwnValues(fastavro.parse_schema(plain(schema)), schema_id)
+
+
+def body_of(value: bytes | None) -> bytes:
+    """The body of a framed value, of any size; `Refused`: empty, wrong-magic, too-short."""
+    if not value:
+        raise Refused("empty", "the message has no value")
+    if value[0]:
+        raise Refused("wrong-magic", f"the first byte is 0x{value[0]:02x}, not 0x00")
+    if len(value) < _FRAME.size:
+        raise Refused("too-short", f"{len(value)} bytes; a schema's id alone needs {_FRAME.size}")
+    return value[_FRAME.size :]
