@@ -1,0 +1,147 @@
+"""`crosstown publish`: an agency's exports, or lines of JSON, become events on Kafka."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crosstown.cli.shell import HomeOption, Output, OutputOption, err, settings
+from crosstown.errors import Stop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from crosstown.naming import Naming
+    from crosstown.publish import FileReport, Progress
+    from crosstown.repository import Repository
+    from crosstown.settings import Settings
+    from crosstown.source import Source
+
+SourceArgument = Annotated[str, typer.Argument(help="What kind of files: boston-311, events, ...")]
+FilesArgument = Annotated[
+    list[Path], typer.Argument(metavar="FILE...", help="The files; - is standard input (events).")
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Show the first rows as events; send nothing.")
+]
+KnownAtOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="When the source said so (ISO 8601 with a zone), where no "
+                                      "column says it; else the time of this call."),
+]  # fmt: skip
+RejectsOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="One file for all rejects, instead of FILE.rejects.csv "
+                                      "beside each."),
+]  # fmt: skip
+
+
+def command(
+    source: SourceArgument,
+    files: FilesArgument,
+    dry_run: DryRunOption = False,
+    known_at: KnownAtOption = None,
+    rejects: RejectsOption = None,
+    home: HomeOption = None,
+    output: OutputOption = Output.HUMAN,
+) -> None:
+    """Publish files: what this home hasn't said yet goes to Kafka, broken rows become rejects.
+
+    Example: `crosstown publish boston-311 exports/*.csv`, or
+    `echo '{"agency": ...}' | crosstown publish events -`.
+
+    Exit code 3: some rows were rejected or a file refused, the others went on.
+    """
+    from connectors import source as find
+    from crosstown.repository import Repository
+
+    given = settings(home)
+    repository = Repository.load(given.schemas)
+    told = _moment(known_at)
+    inputs = [file for file in files if not file.name.endswith(".rejects.csv")]
+    for file in set(files) - set(inputs):
+        err.print(f"left out: {file}, rejects of an earlier call", markup=False)
+
+    def make(naming: Naming) -> Source:
+        return find(source, naming, given.connectors)
+
+    if dry_run:
+        _preview(given, repository, make, inputs, told, output)
+    else:
+        _publish(given, repository, make, inputs, told, rejects, output)
+
+
+def _moment(text: str | None) -> int | None:
+    from connectors.times import instant
+
+    try:
+        return None if text is None else instant(text)
+    except ValueError as error:
+        raise Stop(f"--known-at {error}", mend="a time with its zone") from None
+
+
+def _publish(
+    given: Settings, repository: Repository, make: Callable[[Naming], Source],
+    files: Sequence[Path], known_at: int | None, rejects: Path | None, output: Output,
+) -> None:  # fmt: skip
+    from crosstown.cli.backbone import backbone
+    from crosstown.cli.published import show
+    from crosstown.publish import NotAcknowledged, check_call, publish
+
+    check_call(files, known_at)
+    where = backbone(given)
+    try:
+        with _progress(where.bootstrap) as progress:
+            reports = publish(given, where, repository, make, files, known_at=known_at,
+                              rejects=rejects, progress=progress)  # fmt: skip
+    except NotAcknowledged as error:
+        if any(one.rows for one in error.reports):
+            show(error.reports, output)
+        raise
+    show(reports, output)
+    _exit(reports)
+
+
+def _preview(
+    given: Settings, repository: Repository, make: Callable[[Naming], Source],
+    files: Sequence[Path], known_at: int | None, output: Output,
+) -> None:  # fmt: skip
+    from crosstown.cli.previewed import show
+    from crosstown.preview import preview
+
+    seen = preview(given, repository, make, files, known_at=known_at)
+    show(seen, repository.agencies, output)
+    _exit([one.report for one in seen])
+
+
+def _exit(reports: Sequence[FileReport]) -> None:
+    if any(one.rejected or one.refused for one in reports):
+        raise typer.Exit(3)
+
+
+@contextmanager
+def _progress(broker: str) -> Iterator[Progress]:
+    """A line that moves where somebody looks; elsewhere only that the broker is being waited for."""
+    from rich.progress import Progress as Bar
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Bar(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("publishing", total=None)
+        quiet: dict[str, Any] = {"waits": 0}
+
+        def show(report: FileReport | None) -> None:
+            if report is not None:
+                quiet["waits"] = 0
+                bar.update(task, description=f"{report.file.name}: {report.rows:,} rows")
+                return
+            quiet["waits"] += 1
+            if quiet["waits"] >= 5:  # a second without an acknowledgement
+                bar.update(task, description=f"waiting for the broker at {broker}")
+            if quiet["waits"] == 5 and not err.is_terminal:
+                err.print(f"waiting for the broker at {broker}", markup=False)
+
+        yield show

@@ -1,0 +1,71 @@
+"""What publishing would say, without a broker: the first events, and the counts of whole files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from crosstown.checked import Checked, Checker
+from crosstown.errors import Refused
+from crosstown.home import Home
+from crosstown.ledger import Ledger
+from crosstown.naming import Naming
+from crosstown.publish import STDIN, FileReport, check_call
+from crosstown.repository import Repository
+from crosstown.settings import Settings
+from crosstown.source import Reject, Source
+
+FIRST = 10
+"""Rows of each file that are shown as events."""
+
+
+@dataclass(slots=True)
+class Preview:
+    """One file: its first rows' events, how many there are, and what would be rejected."""
+
+    report: FileReport
+    events: int = 0
+    first: list[Checked] = field(default_factory=list)
+
+
+def preview(
+    settings: Settings,
+    repository: Repository,
+    make: Callable[[Naming], Source],
+    files: Sequence[Path],
+    *,
+    known_at: int | None = None,
+) -> list[Preview]:
+    """Read the files as publishing would; nothing is sent, written or remembered."""
+    known_at = check_call(files, known_at)
+    ledger = Home(settings.home).ledger
+    names = {}
+    if ledger.exists():
+        with Ledger(ledger) as known:
+            names = known.names()
+    source = make(Naming(repository.agencies, names))
+    source.survey([file for file in files if str(file) != STDIN])
+    checker = Checker(repository, known_at, time.time_ns() // 1000)
+    return [_file(file, checker, source) for file in files]
+
+
+def _file(file: Path, checker: Checker, source: Source) -> Preview:
+    seen = Preview(FileReport(file))
+    shown = 0
+    try:
+        for row in checker.rows(source, file):
+            seen.report.rows += 1
+            if isinstance(row, Reject):
+                seen.report.reject(row)
+                continue
+            seen.events += len(row)
+            if shown < FIRST:
+                seen.first += row
+                shown += 1
+    except Refused as error:
+        seen.report.refused, seen.report.mend = str(error), error.mend
+    except OSError as error:
+        seen.report.refused, seen.report.mend = f"unreadable: {error.strerror}", "look at the file"
+    return seen
