@@ -90,9 +90,8 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         _not_avro("a key stands twice in one JSON object")
     for key in found:
-        if key.startswith(
-            "__"
-        ):  # fastavro takes __fastavro_parsed as its own word and looks no more
+        # fastavro takes __fastavro_parsed for its own word and looks no further
+        if key.startswith("__"):
             _not_avro(f"the key {key[:40]!r} begins with two underscores")
     return found
 

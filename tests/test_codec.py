@@ -70,6 +70,7 @@ HOSTILE_SCHEMAS = {
     "a billion laughs": (laughs(), "schema-too-many-fields"),
     "501 fields": (record(**{f"f{i}": "int" for i in range(501)}), "schema-too-many-fields"),
     "too deep": (record(a=nested(32)), "schema-too-deep"),
+    "far too deep": (record(a=nested(700)), "schema-too-deep"),
     "a reference": (record(a="elsewhere.Address"), "schema-has-references"),
     "fastavro's own mark": (
         {**record(a="int"), "__fastavro_parsed": True, "__named_schemas": {}},
