@@ -60,12 +60,13 @@ class Checker:
 
     def _row(self, together: list[Said]) -> tuple[Checked, ...] | Reject:
         try:
-            return tuple([self._check(said) for said in together])
+            return tuple([self.check(said) for said in together])
         except Refused as error:
             why = f"{error.reason}: {error.detail}" if error.detail else error.reason
             return Reject(together[0].row, _FIELDS.get(error.reason, ""), why, "")
 
-    def _check(self, said: Said) -> Checked:
+    def check(self, said: Said) -> Checked:
+        """One event as it may be sent; raises `Refused` as intake would, `Stop` without a contract."""
         contract = self.repository.contracts.get(said.contract)
         if contract is None:
             raise Stop(f"no contract {said.contract} in {self.repository.path}",

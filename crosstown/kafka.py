@@ -62,20 +62,21 @@ def client(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, A
 
 def producer(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, Any]:
     """An idempotent producer's settings (docs/decisions/0002)."""
-    return client(
-        settings, endpoints, enable_idempotence=True, acks="all", partitioner="murmur2_random",
-        batch_size=200_000, linger_ms=20, compression_type="lz4",
-        queue_buffering_max_messages=500_000, **more,
-    )  # fmt: skip
+    usual = {
+        "enable_idempotence": True, "acks": "all", "partitioner": "murmur2_random",
+        "batch_size": 200_000, "linger_ms": 20, "compression_type": "lz4",
+        "queue_buffering_max_messages": 500_000,
+    }  # fmt: skip
+    return client(settings, endpoints, **(usual | more))
 
 
 def consumer(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, Any]:
     """A consumer's settings: committed data only, from the beginning, offsets by hand."""
-    return client(
-        settings, endpoints, isolation_level="read_committed", auto_offset_reset="earliest",
-        enable_auto_commit=False, enable_auto_offset_store=False,
-        **{"group_id": "unused", **more},
-    )  # fmt: skip
+    usual = {
+        "isolation_level": "read_committed", "auto_offset_reset": "earliest",
+        "enable_auto_commit": False, "enable_auto_offset_store": False, "group_id": "unused",
+    }  # fmt: skip
+    return client(settings, endpoints, **(usual | more))
 
 
 def stamp_of(message: Message) -> int:

@@ -275,10 +275,7 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
         ownership.gain(partitions)
         for tp in partitions:
             tp.offset = OFFSET_BEGINNING
-            shards[tp.partition] = _Owned(
-                make(tp.partition),
-                Transaction(program, f"{program.name}-{tp.partition}", ownership),
-            )
+            shards.pop(tp.partition, None)
         consumer.incremental_assign(partitions)
 
     def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
@@ -293,6 +290,9 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
             by_shard: dict[int, list[Message]] = {}
             for message in gather(program, ownership):
                 by_shard.setdefault(message.partition(), []).append(message)
+            for partition in by_shard.keys() - shards.keys():
+                transaction = Transaction(program, f"{program.name}-{partition}", ownership)
+                shards[partition] = _Owned(make(partition), transaction)
             for one, batch in [(shards[partition], b) for partition, b in by_shard.items()]:
                 if shards.get(batch[0].partition()) is one:  # it may change hands while we wait
                     with contextlib.suppress(Lost):
