@@ -30,7 +30,8 @@ class City:
         self.houses = max(40, events // 190)
         self._given = {agency: first for agency, (_, first) in _FIRST.items()}
         self._worn = [
-            address(self.dice, RIVERTON, self.houses) for _ in range(max(30, events // 250))
+            address(self.dice, RIVERTON, self.houses)
+            for _ in range(min(4_000, max(30, events // 250)))
         ]
 
     def number(self, agency: str) -> str:

@@ -40,7 +40,8 @@ def office(at: int, morning: int = 8, evening: int = 17) -> int:
         day += 1
     while (day + 3) % 7 >= 5:
         day += 1
-    return day * DAY + morning * HOUR + 5 * MINUTE + second % (40 * MINUTE) - offset(at)
+    opening = day * DAY + morning * HOUR + 5 * MINUTE + second % (40 * MINUTE)
+    return opening - offset(opening - offset(at))
 
 
 def iso_local(at: int) -> str:
