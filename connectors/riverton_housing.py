@@ -33,9 +33,8 @@ class RivertonHousing(CountyCsv):
                 **when, "due_at": row.local("Comply By"),
                 "inspector_notes": row.get("Inspector Notes")})  # fmt: skip
         if row.get("Referred On"):
-            to = row.need("Referred To")
-            yield self._step(row, "referred", "REFERRED", f"referred to {to}",
-                             {**moment(row, "Referred On"), "referred_to": to})  # fmt: skip
+            yield self._step(row, "referred", "REFERRED", "referred", {
+                **moment(row, "Referred On"), "referred_to": row.need("Referred To")})  # fmt: skip
         if row["Re-Inspected"]:
             result = row.need("Re-Result")
             yield self._step(row, "reinspected", result, f"{result.lower()} on re-inspection",

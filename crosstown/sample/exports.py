@@ -75,8 +75,6 @@ def _three_one_one(r: Record) -> Iterator[Row]:
     for line, a in _numbered(r):
         said = a.said or a.at + 2 * MINUTE
         text = words.STATUS_311[a.code]
-        if a.to:
-            text = f"handed to {words.NAMES[a.to]}"
         yield from _dumped("riverton-311", said, [
             r.number, line, a.code, text, iso_local(a.at), r.topic, topic, r.channel, address,
             r.address.area, words.SHORT_NAMES[a.to], iso_local(a.due) if a.due else "",
