@@ -69,7 +69,7 @@ class Lookup:
 
     def _which(self, asked: str, jurisdiction: str) -> list[str]:
         for where in (
-            "key = ?", "record = ?", "number = ?",
+            "records.key = ?", "records.record = ?", "records.number = ?",
             "case_id in (select case_id from places where place = ?)",
             "case_id in (select case_id from places where place like '%:' || ? escape '\\')",
         ):  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.markup import escape
 
 from crosstown.cli.shell import (
     HomeOption,
@@ -46,31 +46,19 @@ def command(
             {**row, "first": iso(row["first"]), "last": iso(row["last"])} for row in rows
         )
         return
-    table = Table(box=None, pad_edge=False)
-    for name in (
-        "case",
-        "jurisdiction",
-        "agencies",
-        "records",
-        "events",
-        "first",
-        "last",
-        "status",
-    ):
-        table.add_column(name, justify="right" if name in ("records", "events") else "left",
-                         overflow="fold")  # fmt: skip
     shown = 0
-    for row in islice(rows, None if limit else 50):
+    for row in islice(rows, None if limit else 25):
         shown += 1
-        table.add_row(
-            row["case_id"], row["jurisdiction"], ", ".join(row["agencies"]),
-            str(len(row["records"])), str(row["events"]), (iso(row["first"]) or "")[:10],
-            (iso(row["last"]) or "")[:10], row["status"],
-        )  # fmt: skip
+        color = "yellow" if row["status"] == "open" else "green"
+        out.print(
+            f"[bold]{row['case_id']}[/]  [{color}]{row['status']:6}[/]  {row['jurisdiction']}"
+            f"  {(iso(row['first']) or '')[:10]} to {(iso(row['last']) or '')[:10]}"
+            f"  {len(row['records'])} records, {row['events']} events"
+        )
+        out.print(f"    {escape(', '.join(row['agencies']))}", style="dim")
     if not shown:
         out.print("no case fits; see crosstown stats for what is there")
         return
-    out.print(table)
     rest = sum(1 for _ in rows)
     if rest:
-        out.print(f"... and {rest:,} more: --limit 0 -o json lists all", style="dim")
+        out.print(f"... and {rest:,} more: --limit N, or -o json for all", style="dim")

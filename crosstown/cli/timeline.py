@@ -26,8 +26,6 @@ VIA: Final = {
     "hand": "carried by hand", "batch": "nightly file", "poll": "polled", "push": "pushed",
     "changelog": "database log", "event": "live event",
 }  # fmt: skip
-LATE: Final = 86_400
-"""Seconds between happening and being known from which an entry is marked as late."""
 FLAGS: Final = {
     "ambiguous_local_time": "local time ambiguous: the first was taken",
     "nonexistent_local_time": "local time doesn't exist: clocks went forward",
@@ -73,6 +71,10 @@ def _head(found: Found, names: Names) -> None:
     out.print(f"[bold]Case {found.case_id}[/]  [{color}]{case['status']}[/]  {found.jurisdiction}")
     agencies = ", ".join(names.agency(one) for one in case["agencies"])
     out.print(f"{len(case['agencies'])} agencies: {escape(agencies)}")
+    places = sorted({entry["place"] for entry in case["entries"]} - {""})
+    if places:
+        more = f" and {len(places) - 3} more" if len(places) > 3 else ""
+        out.print(f"at {', '.join(map(escape, places[:3]))}{more}")
     out.print(
         f"{case['record_count']} records, {case['entry_count']} events from"
         f" {names.when(case['first'])} to {names.when(case['last'])}"
@@ -99,7 +101,7 @@ def _entries(found: Found, names: Names) -> None:
         _, _, number = entry["record"].partition("/")
         table.add_row(
             names.when(entry["occurred_at"]), escape(names.agency(entry["agency"])),
-            _what(entry, names), escape(number), _arrived(entry, names),
+            _what(entry, names), escape(number), _arrived(entry),
         )  # fmt: skip
     out.print()
     out.print(table)
@@ -111,7 +113,7 @@ def _what(entry: dict[str, Any], names: Names) -> str:
     text = escape(entry["headline"] or entry["type"].replace(".", " ").replace("_", " "))
     lines = [f"[{style}]{text}[/]" if style else text]
     if entry["to_agency"]:
-        lines.append(f"[magenta]-> handed to {escape(names.agency(entry['to_agency']))}[/]")
+        lines.append(f"[magenta]-> {escape(names.agency(entry['to_agency']))}[/]")
     if entry["due_at"] is not None:
         lines.append(f"[dim]promised by {names.when(entry['due_at'])}[/]")
     lines += [
@@ -120,14 +122,9 @@ def _what(entry: dict[str, Any], names: Names) -> str:
     return "\n".join(lines)
 
 
-def _arrived(entry: dict[str, Any], names: Names) -> str:
-    late = (entry["known_at"] - entry["occurred_at"]) // 1_000_000
-    lines = [VIA[entry["via"]]]
-    if entry["channel"]:
-        lines[0] = f"{escape(entry['channel'])}, {lines[0]}"
-    if late >= LATE:
-        lines.append(f"[yellow]{span(late)} late[/], {names.when(entry['known_at'])}")
-    return "\n".join(lines)
+def _arrived(entry: dict[str, Any]) -> str:
+    how = VIA[entry["via"]]
+    return f"{escape(entry['channel'])}, {how}" if entry["channel"] else how
 
 
 def _links(found: Found) -> None:
@@ -137,7 +134,7 @@ def _links(found: Found) -> None:
         return
     out.print("[bold]Why these records belong together[/]")
     for link in links[:LINKS_SHOWN]:
-        arrow = "names" if link["rule"] == "ref" else "is at the place of"
+        arrow = "names" if link["rule"] == "ref" else "and"
         reason = "" if link["rule"] == "ref" else f"  [dim]({escape(why(link))})[/]"
         out.print(f"  {escape(link['from'])} [dim]{arrow}[/] {escape(link['to'])}{reason}")
     rest = found.case["link_count"] - min(len(links), LINKS_SHOWN)
