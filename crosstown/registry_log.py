@@ -52,7 +52,7 @@ class Log:
         if self._producer is not None:
             return
         writer = Producer(producer(
-            self._settings, self._endpoints, transactional_id="registry",
+            self._settings, self._endpoints, transactional_id="registry", retry_backoff_ms=10,
             transaction_timeout_ms=int(PATIENCE * 1000),
         ))  # fmt: skip
         try:
