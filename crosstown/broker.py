@@ -63,7 +63,7 @@ class Broker:
         """Whether its process runs (it may not answer yet)."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, timeout: float = 60) -> Broker:
+    def start(self, timeout: float = 120) -> Broker:
         """Start it and wait until it answers; `Unavailable` names its log with the telling line."""
         try:
             for _ in range(3):  # a port can be taken between looking and listening

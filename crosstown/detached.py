@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -59,6 +60,7 @@ def start(
         child = living.spawn(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment({})
         )
+    threading.Thread(target=child.wait, daemon=True).start()  # it may outlive us, or be reaped
     try:
         return _wait(settings, child, log, began, time.monotonic() + timeout, seen)
     except KeyboardInterrupt:

@@ -87,6 +87,8 @@ def _right(jar: Jar, path: Path) -> bool:
 
 
 def _fetch_all(jars: list[Jar], folder: Path) -> None:
+    for left in folder.glob(".arriving-*"):  # by a start that was killed: we have the lock
+        shutil.rmtree(left, ignore_errors=True)
     if not jars:
         return
     with (
@@ -105,28 +107,27 @@ def _fetch_all(jars: list[Jar], folder: Path) -> None:
 
 def _fetch(jar: Jar, folder: Path, staging: Path, arrived: Arrived) -> None:
     """Put one right archive into the cache, by renaming, so that no half of it is ever seen."""
-    for use_local in (True, False):
+    for use_local in (True, False, False):  # what the local repository has may be a torn download
         try:
             found = _artifact(jar, staging, arrived, use_local=use_local).resolve()
         except Exception as error:  # noqa: BLE001 - jgo raises whatever requests and it know
             raise Unavailable(
                 f"{jar.coordinate} can't be fetched: {_first_line(error)}",
-                mend="the first start needs the network (proxies: HTTPS_PROXY; a mirror: "
+                mend="the first start needs the network (a proxy: HTTPS_PROXY; a mirror: "
                 "[repositories] in jgo.conf); later ones don't. Then again: crosstown up",
             ) from None
         if _right(jar, found):
-            ready = found
             if not found.is_relative_to(staging):  # the user's own repository is only read
-                ready = Path(shutil.copy2(found, staging / jar.name))
+                found = Path(shutil.copy2(found, staging / jar.name))
                 arrived(jar.size)
-            ready.replace(folder / jar.name)
+            found.replace(folder / jar.name)
             return
         if found.is_relative_to(staging):
-            break
+            found.unlink()
     raise Unavailable(
         f"{jar.coordinate} arrived with another SHA-256 than {LOCK.name} says; it isn't used",
-        mend="something between here and the Maven repository changes files: try again, "
-        "or from another network",
+        mend="something between here and the Maven repository changes files: "
+        "try again, or from another network",
     )
 
 
@@ -144,7 +145,7 @@ def _artifact(jar: Jar, staging: Path, arrived: Arrived, *, use_local: bool) -> 
         resolver=PythonResolver(progress_callback=follow),
         repo_cache=staging,
         local_repos=[mine.repo_cache] if use_local else [],
-        remote_repos={**mine.repositories, "central": MAVEN_CENTRAL_URL},
+        remote_repos={"central": MAVEN_CENTRAL_URL, **mine.repositories},
     )
     return context.create_dependency(jar.coordinate).artifact
 
