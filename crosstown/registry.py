@@ -6,6 +6,7 @@ Source of routes and error codes: Confluent's Schema Registry API reference.
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
@@ -105,19 +106,29 @@ class Registry:
             self._client = None
 
     def _ask(self, method: str, path: str, schema_text: str | None = None) -> httpx.Response:
-        if self._client is None:
-            self._client = httpx.Client(base_url=self.url, headers=_HEADERS, timeout=self.timeout)
         content = None if schema_text is None else json.dumps({"schema": schema_text})
         try:
-            answer = self._client.request(method, path, content=content)
+            answer = self._connected().request(method, path, content=content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise _unavailable(self.url, f"{type(error).__name__}: {error}") from None
         if answer.status_code >= 500 or answer.status_code in _TRY_AGAIN:
             raise _unavailable(self.url, f"{answer.status_code}: {_words(answer)}")
         return answer
 
+    def _connected(self) -> httpx.Client:
+        if self._client is None:
+            here = httpx.URL(self.url).host in ("127.0.0.1", "localhost", "::1")
+            self._client = httpx.Client(
+                base_url=self.url,
+                headers=_HEADERS,
+                timeout=self.timeout,
+                trust_env=not here,  # a city's web proxy doesn't reach this machine's registry
+            )
+        return self._client
+
 
 def _unavailable(url: str, why: str) -> Unavailable:
+    url = re.sub(r"//[^/@]*@", "//", url)  # a password isn't for logs
     return Unavailable(f"the schema registry at {url} doesn't answer ({why})",
                        mend="see crosstown status, and CROSSTOWN_REGISTRY if set")  # fmt: skip
 

@@ -234,6 +234,23 @@ def test_an_unknown_id_and_a_registry_that_is_down_look_the_same(ours: Registry)
             nobody.wait(0.3)
 
 
+def test_a_web_proxy_keeps_us_from_this_machines_registry(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    with Registry(server.url) as client:
+        assert client.subjects() is not None
+
+
+@pytest.mark.parametrize("url", ["http://ann:s3cret@127.0.0.1:9", "http://[x", "nonsense", ""])
+def test_a_wrong_address_ends_in_a_stack_trace_or_tells_the_password(url: str) -> None:
+    with Registry(url, timeout=1) as nobody, pytest.raises(Unavailable) as error:
+        nobody.subjects()
+    assert "s3cret" not in f"{error.value} {error.value.mend}"
+    assert error.value.mend
+
+
 def test_a_known_schema_needs_the_registry_each_time(broker: Broker, home: Path) -> None:
     endpoints = Endpoints(broker.bootstrap, "")
     one = Server(Settings(home=home, bootstrap=broker.bootstrap), endpoints).start()
