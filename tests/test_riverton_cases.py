@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -259,3 +260,20 @@ def test_the_demo_shows_no_story(cases: list[list[Envelope]]) -> None:
     ]  # fmt: skip
     assert len({e.place for e in case}) == 1
     assert sum(len(e.refs) for e in case) == 6
+
+
+def test_the_figures_in_the_docs_are_others(cases: list[list[Envelope]]) -> None:
+    across = [c for c in in_riverton(cases) if agencies(c) & CITY and agencies(c) & OTHER_BODIES]
+    records = [{e.record for e in case} for case in cases]
+    county = "xx-county-health"
+    text = " ".join((Path(__file__).parents[1] / "docs/riverton.md").read_text("utf-8").split())
+    for figure in (
+        f"{sum(map(len, cases)):,} events count, of {sum(map(len, records)):,} records",
+        f"{len(cases):,} cases, {sum(len(agencies(c)) >= 2 for c in cases)} of them",
+        f"{sum(len(agencies(c)) >= 3 for c in cases)} with three or more",
+        f"the largest has {max(map(len, records))} records",
+        f"{len(across)} cases join the city",
+        f"{sum(county in agencies(c) for c in across)} of these with county health",
+        f"{sum(len(agencies(c)) >= 4 and county in agencies(c) for c in cases)} cases hold four",
+    ):
+        assert figure in text, figure
