@@ -88,14 +88,19 @@ def _decimals_and_units(old: Any, new: Any, mode: str) -> Iterator[Break]:
 
 
 def _decimal(path: str, old: dict[str, Any], new: dict[str, Any], mode: str) -> Iterator[Break]:
-    was, now = old.get("scale", 0), new.get("scale", 0)
+    was, now = _whole_number(old, "scale"), _whole_number(new, "scale")
     if was != now:
         yield Break(path, "decimal-scale", f"was {was}, is {now}", f"keep the scale at {was}")
-    was, now = old.get("precision", 0), new.get("precision", 0)
+    was, now = _whole_number(old, "precision"), _whole_number(new, "precision")
     if (now < was and mode != "FORWARD") or (now > was and mode != "BACKWARD"):
         yield Break(
             path, "decimal-precision", f"was {was}, is {now}", f"keep the precision at {was}"
         )
+
+
+def _whole_number(schema: dict[str, Any], key: str) -> int:
+    value = schema.get(key)
+    return value if isinstance(value, int) else 0
 
 
 def _unit(schema: Any) -> str:
@@ -182,7 +187,6 @@ def _resolves(writer: Placed, reader: Placed) -> bool:
 def _avro_objects(writer: Any, reader: Any) -> list[str]:
     """What the `avro` package's checker objects to; it has no opinion on what it can't parse."""
     from avro.compatibility import ReaderWriterCompatibilityChecker, SchemaCompatibilityType
-    from avro.errors import AvroException
     from avro.schema import parse
 
     try:
@@ -191,7 +195,7 @@ def _avro_objects(writer: Any, reader: Any) -> list[str]:
             ours, theirs = parse(json.dumps(reader)), parse(json.dumps(writer))
         checker: Any = ReaderWriterCompatibilityChecker
         result = checker().get_compatibility(ours, theirs)
-    except AvroException:
+    except Exception:  # noqa: BLE001 - it chokes on odd logical types and defaults in many ways
         return []
     if result.compatibility is SchemaCompatibilityType.incompatible:
         return sorted(result.messages) or ["incompatible"]

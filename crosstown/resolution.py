@@ -43,14 +43,17 @@ class Names:
         if isinstance(schema, list):
             for branch in schema:
                 self._collect(branch, space)
-        elif isinstance(schema, dict):
-            if schema["type"] in _NAMED:
-                full = _full(schema, space)
-                self._types[full] = schema
-                space = full.rpartition(".")[0]
-            for inner in (schema.get("items"), schema.get("values")):
-                self._collect(inner, space)
-            for one in schema.get("fields", ()):
+        if not isinstance(schema, dict):
+            return
+        word = schema["type"]  # other types may carry keys of these names that mean nothing
+        if word in _NAMED:
+            full = _full(schema, space)
+            self._types[full] = schema
+            space = full.rpartition(".")[0]
+        if word in ("array", "map"):
+            self._collect(schema["items" if word == "array" else "values"], space)
+        if word in ("record", "error"):
+            for one in schema["fields"]:
                 self._collect(one["type"], space)
 
     def placed(self, schema: Any, space: str) -> Placed:

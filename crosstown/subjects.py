@@ -212,13 +212,14 @@ def _simple(schema: Any) -> Any:
     match schema:
         case list():
             return [_simple(branch) for branch in schema]
+        case {"type": "record" | "error", "fields": list(fields)}:
+            return {**schema, "fields": [{**one, "type": _simple(one["type"])} for one in fields]}
+        case {"type": "array", "items": items}:
+            return {**schema, "items": _simple(items)}
+        case {"type": "map", "values": values}:
+            return {**schema, "values": _simple(values)}
         case {"type": str(word)} if len(schema) == 1:
             return word
-        case dict():
-            inner = {k: _simple(v) for k, v in schema.items() if k in ("items", "values", "type")}
-            fields = [_simple(one) if isinstance(one, dict) and "name" in one else one
-                      for one in schema.get("fields", ())]  # fmt: skip
-            return {**schema, **inner, **({"fields": fields} if fields else {})}
         case _:
             return schema
 

@@ -11,6 +11,7 @@ from crosstown.codec import Decoder, encode
 from crosstown.compatibility import MODES, breaks, breaks_any
 from crosstown.errors import Refused
 from crosstown.guards import guard
+from crosstown.subjects import canonical
 
 
 def record(*fields: dict[str, Any], name: str = "R", **more: Any) -> Any:
@@ -173,3 +174,20 @@ def test_only_the_last_version_counts_when_all_should() -> None:
 def test_a_mode_is_unknown() -> None:
     assert len(MODES) == 7
     assert all(breaks_any([record(A)], record(A), mode) == [] for mode in MODES)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "string", "fields": ["x"], "items": 5, "symbols": {}},
+        {"type": "long", "logicalType": {"a": 1}},
+        {"type": "bytes", "logicalType": "decimal", "scale": {}, "precision": "many"},
+        {"type": "enum", "name": "E", "symbols": ["X"], "fields": 5, "values": [[]]},
+        {"type": "array", "items": "int", "fields": 5, "name": {}},
+    ],
+)
+def test_keys_that_mean_nothing_end_the_program(odd: Any) -> None:
+    old, new = record(field(odd), field("string", "z")), record(field("string", "z"), field(odd))
+    assert breaks(old, new, "FULL_TRANSITIVE") == []
+    assert canonical(old) != canonical(new)
+    assert Decoder(old, new)
