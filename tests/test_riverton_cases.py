@@ -259,6 +259,7 @@ def test_the_demo_shows_no_story(cases: list[list[Envelope]]) -> None:
         "A volunteer carried papers between offices", "Cold home: referral received"
     ]  # fmt: skip
     assert len({e.place for e in case}) == 1
+    assert {e.step for e in case[-3:]} == {"CLOSED"}
     assert sum(len(e.refs) for e in case) == 6
 
 

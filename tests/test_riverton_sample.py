@@ -23,7 +23,7 @@ def digest(seed: int, events: int) -> str:
 
 
 def test_the_same_seed_gives_another_city() -> None:
-    assert digest(7, 3_000) == digest(7, 3_000) == "4df8eb3b67e6f09f"
+    assert digest(7, 3_000) == digest(7, 3_000) == "737f08f255cad23a"
 
 
 def test_another_seed_gives_the_same_city() -> None:

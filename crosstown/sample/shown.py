@@ -37,9 +37,9 @@ def shown_story(city: City) -> list[Record]:
             Act("REFERRED", _at(1, 16, 0), to="xx-county-health"),
             Act("PASSED", _at(10, 10, 30))), ""),
         Record("riverton-tenants", city.number("riverton-tenants"), RIVERTON, _WHERE, "heat", (
-            Act("Call", _at(2, 18, 30), note="owner does not answer"),
             Act("Carried papers", _at(3, 9, 15), refs=(hi, ch), hand=True,
-                note="took the inspection report to the county by bus")), who),
+                note="took the inspection report to the county by bus"),
+            Act("Closed", _at(11, 18, 20))), who),
         Record("xx-county-health", ch, RIVERTON, _WHERE, "COLD", (
             Act("REFERRAL", _at(3, 10, 0), refs=(hi,), hand=True),
             Act("VISIT", _at(4, 14, 0), note="younger child has a cough"),
