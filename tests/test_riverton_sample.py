@@ -62,6 +62,17 @@ def test_the_command_writes_other_files_than_the_function(tmp_path: Path) -> Non
     assert [p.read_bytes() for p in printed] == [p.read_bytes() for p in written]
 
 
+def test_a_folder_that_cannot_be_made_ends_in_a_stack_trace(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "crosstown.sample", "--out", str(tmp_path / "taken")],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "taken" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_local_times_are_written_by_the_wrong_clock() -> None:
     chicago = ZoneInfo("America/Chicago")
     edges = (clock.START, clock.CLOCKS_BACK, clock.CLOCKS_ON, clock.END)

@@ -15,7 +15,11 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=EVENTS, help="about how many events")
     parser.add_argument("--seed", type=int, default=SEED, help="another seed, another city")
     given = parser.parse_args()
-    for path in write(given.out, given.seed, given.events):
+    try:
+        paths = write(given.out, given.seed, given.events)
+    except OSError as error:
+        parser.error(f"{given.out} can't be written to: {error.strerror}; give another --out")
+    for path in paths:
         print(path)
 
 
