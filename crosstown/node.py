@@ -31,7 +31,6 @@ broker.session.timeout.ms=5000
 broker.heartbeat.interval.ms=500
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
-message.max.bytes=1600000
 log.message.timestamp.after.max.ms=3600000
 log.cleaner.dedupe.buffer.size=33554432
 num.network.threads=2
