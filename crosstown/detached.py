@@ -35,7 +35,7 @@ class NotUp(Unavailable):
 def start(
     settings: Settings,
     *,
-    timeout: float = 120,
+    timeout: float = 180,
     seen: Callable[[Running], None] = lambda _now: None,
     command: Sequence[str] | None = None,
 ) -> Running:
@@ -127,7 +127,7 @@ def end(settings: Settings) -> bool:
         time.sleep(0.05)
     try:
         ran = bool(living.end_orphans(home.path)) or ran
-        for file in home.run.glob("*.json"):
+        for file in (*home.run.glob("*.json"), *home.run.glob("*.part")):
             file.unlink(missing_ok=True)
     finally:
         lock.release()

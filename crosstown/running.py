@@ -54,9 +54,6 @@ def describe(
     parts: Sequence[Part | Outside], endpoints: Endpoints, partitions: int | None, url: str
 ) -> dict[str, Any]:
     """The content of `run/up.json`; Kafka's metrics are the supervisor's own, at `url`."""
-    for part in parts:
-        metrics.process_up.labels(part.name).set(part.state == "running")
-        metrics.process_restarts.labels(part.name).set(part.restarts)
     return {
         "bootstrap": endpoints.bootstrap,
         "registry": endpoints.registry,
@@ -68,6 +65,13 @@ def describe(
             for part in parts
         ],
     }  # fmt: skip
+
+
+def measure(parts: Sequence[Part | Outside]) -> None:
+    """Tell the same in the supervisor's metrics."""
+    for part in parts:
+        metrics.process_up.labels(part.name).set(part.state == "running")
+        metrics.process_restarts.labels(part.name).set(part.restarts)
 
 
 def supervisor(home: Home) -> psutil.Process | None:

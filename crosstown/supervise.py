@@ -21,7 +21,7 @@ from crosstown.ports import choose, free
 from crosstown.prepare import prepare
 from crosstown.program import serving_metrics, write_json
 from crosstown.reach import kafka_answers, registry_answers
-from crosstown.running import describe, supervisor
+from crosstown.running import describe, measure, supervisor
 from crosstown.running_program import RunningProgram
 from crosstown.settings import Settings
 
@@ -193,6 +193,7 @@ class Supervisor:
         shards = self._prepared if isinstance(self._prepared, int) else None
         now = describe(self.parts, self.endpoints, shards, metrics_url)
         if now != self._written:
+            measure(self.parts)
             write_json(self.home, "up", {**now, "supervisor": self._me})
             self._written = now
 

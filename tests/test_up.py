@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,7 +25,8 @@ import pytest
 from crosstown import detached, living
 from crosstown.broker import Broker
 from crosstown.errors import Unavailable
-from crosstown.home import Home
+from crosstown.home import Endpoints, Home
+from crosstown.prepare import prepare
 from crosstown.running import running
 from crosstown.settings import Settings
 from crosstown.supervise import NAMES
@@ -231,8 +233,13 @@ def test_hopeless_program_is_started_forever_or_unnoticed(city: Make, broker: Br
 
 def test_cluster_of_ones_own_is_started_or_ended_by_us(city: Make, broker: Broker) -> None:
     small = city(broker.bootstrap, intake=IDLE)
-    now = detached.start(small.settings, command=[sys.executable, str(small.script)], timeout=60)
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = stranger.getsockname()[1]
+        (Home(small.settings.home).make().run / "registry-port").write_text(str(taken))
+        command = [sys.executable, str(small.script)]
+        now = detached.start(small.settings, command=command, timeout=60)
     assert now.ready
+    assert str(taken) not in now.registry, "a stranger listens on the registry's port"
     process = small.processes()["broker"]
     assert (process["state"], process["pid"]) == ("running", None)
     assert len(small.left()) == 2, "registry and intake"
@@ -240,6 +247,18 @@ def test_cluster_of_ones_own_is_started_or_ended_by_us(city: Make, broker: Broke
     assert small.left() == []
     assert broker.answers(timeout=5)
     assert {one["name"]: one["state"] for one in small.status()["processes"]}["broker"] == "running"
+
+
+def test_other_partitions_than_there_are_go_unsaid(
+    city: Make, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = city(broker.bootstrap, intake=IDLE)
+    there = prepare(small.settings, Endpoints(broker.bootstrap, ""))
+    monkeypatch.setenv("CROSSTOWN_PARTITIONS", str(there + 1))
+    with pytest.raises(detached.NotUp, match=f"has {there} partitions, not {there + 1}") as caught:
+        detached.start(Settings(), command=[sys.executable, str(small.script)], timeout=60)
+    assert caught.value.exit_code == 2
+    assert small.left() == []
 
 
 def test_two_at_once_run_two_of_everything(city: Make, broker: Broker) -> None:
