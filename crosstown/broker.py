@@ -186,7 +186,7 @@ class Broker:
         """Give the data folder its cluster id, once in its life."""
         result = subprocess.run(
             [*java, "kafka.tools.StorageTool", "format", "--ignore-formatted",
-             "-t", self._remembered()["cluster"], "-c", str(properties)],
+             f"--cluster-id={self._remembered()['cluster']}", "-c", str(properties)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False, timeout=60,
             env=node.environment(),
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -17,13 +18,21 @@ from crosstown import kafka as clients
 from crosstown.broker import Broker
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
+from crosstown.ports import choose
 from crosstown.settings import Settings
 
 
 @pytest.fixture
 def own(tmp_path: Path) -> Iterator[Broker]:
-    """A broker of the test's own, in a folder that Java finds hard; not started."""
+    """A broker of the test's own, in a folder and with an id that Java finds hard; not started."""
     one = Broker(Settings(home=tmp_path / "Stra\N{LATIN SMALL LETTER SHARP S}e = 1 \N{SNOWMAN}"))
+    one.home.broker.mkdir(parents=True)
+    looks_like_an_option = {
+        "cluster": "-tBROKERIDxxxxxxxxxxxQ",
+        "port": choose(),
+        "controller": choose(),
+    }
+    (one.home.broker / "broker.json").write_text(json.dumps(looks_like_an_option))
     yield one
     one.kill()
 
