@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from installation import Installation, running
 
 from crosstown.broker import Broker
 from crosstown.home import Endpoints
@@ -32,3 +33,10 @@ def home(tmp_path: Path) -> Path:
 def kafka(home: Path, broker: Broker) -> tuple[Settings, Endpoints]:
     """Settings with an empty home, and the session broker's endpoint (there is no registry)."""
     return Settings(home=home, bootstrap=broker.bootstrap), Endpoints(broker.bootstrap, "")
+
+
+@pytest.fixture(scope="session")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A whole installation, shared by the whole session: number your records apart."""
+    with running(tmp_path_factory.mktemp("city")) as one:
+        yield one
