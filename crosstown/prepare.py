@@ -8,7 +8,7 @@ from crosstown.settings import Settings
 
 
 def prepare(settings: Settings, endpoints: Endpoints) -> int:
-    """Make the topics that aren't there; returns how many shards there are.
+    """Make topics and schemas that aren't there; returns how many shards there are.
 
     Who doesn't say `--partitions` gets as many as there are already. Raises `Stop` where another
     number was asked for, `Unavailable` where Kafka doesn't answer.
@@ -18,5 +18,24 @@ def prepare(settings: Settings, endpoints: Endpoints) -> int:
     if "partitions" not in settings.model_fields_set:
         present = admin.list_topics(timeout=30).topics
         partitions = len(present["accepted"].partitions) if "accepted" in present else partitions
-    kafka.ensure_topics(admin, kafka.own_topics(partitions))
+    kafka.ensure_topics(admin, [*kafka.own_topics(partitions), *_contracts(settings, endpoints)])
     return partitions
+
+
+def _contracts(settings: Settings, endpoints: Endpoints) -> list[kafka.Topic]:
+    """The topics of contracts that one agency owns, their schemas registered.
+
+    A contract in `any/` gets an agency's topic when that agency first publishes under it.
+    """
+    from crosstown.contract import ANY
+    from crosstown.registry import Registry
+    from crosstown.repository import Repository
+
+    registry = Registry(endpoints.registry)
+    topics = []
+    for contract in Repository.load(settings.schemas).contracts.values():
+        if contract.owner != ANY:
+            registry.register(contract.subject(contract.owner), contract.schema_text)
+            topics.append(kafka.Topic(contract.topic(contract.owner), 1, kafka.EVENTS))
+    registry.close()
+    return topics

@@ -41,9 +41,11 @@ class Reject:
 
 
 class Source(Protocol):
-    """A system whose files can be published; the name is what `crosstown publish` calls it."""
+    """A system whose files can be published; the name says which."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What the command line calls it."""
 
     def survey(self, files: Iterable[Path]) -> None:
         """Look at all files of a call before the first is read; most sources need not."""

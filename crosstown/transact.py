@@ -287,9 +287,7 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
         consumer.subscribe([topic], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
         program.ready()
         while not program.stopping.is_set():
-            by_shard: dict[int, list[Message]] = {}
-            for message in gather(program, ownership):
-                by_shard.setdefault(message.partition(), []).append(message)
+            by_shard = _by_shard(gather(program, ownership))
             for partition in by_shard.keys() - shards.keys():
                 transaction = Transaction(program, f"{program.name}-{partition}", ownership)
                 shards[partition] = _Owned(make(partition), transaction)
@@ -301,6 +299,13 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
         return
     finally:
         consumer.close()
+
+
+def _by_shard(batch: list[Message]) -> dict[int, list[Message]]:
+    found: dict[int, list[Message]] = {}
+    for message in batch:
+        found.setdefault(message.partition(), []).append(message)
+    return found
 
 
 def _advance(name: str, one: _Owned, batch: list[Message]) -> None:
@@ -368,6 +373,8 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
 def _news(program: Program, message: Message, error: KafkaError) -> None:
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
         metrics.lag.labels(program.name, message.topic(), message.partition()).set(0)
+    elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+        return  # no topic matches the pattern yet
     elif error.fatal() or error.code() in (
         KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED,  # noqa: SLF001

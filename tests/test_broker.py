@@ -61,7 +61,7 @@ def hear(broker: Broker, topic: str) -> bytes | None:
         message = consumer.poll(15)
         assert message is not None
         assert message.error() is None
-        return message.value()
+        return bytes(message.value())
     finally:
         consumer.close()
 

@@ -137,7 +137,7 @@ class Topics:
         found: list[dict[str, Any]] = []
         while (message := consumer.poll(10)) is not None and message.error() is None:
             value = BytesIO((message.value() or b"")[5:])
-            found.append(fastavro.schemaless_reader(value, plain(schema), None))  # type: ignore[arg-type]
+            found.append(fastavro.schemaless_reader(value, plain(schema), None))
         consumer.close()
         return found
 

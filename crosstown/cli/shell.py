@@ -16,9 +16,8 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
-import click
 import typer
 from rich.console import Console
 
@@ -79,7 +78,7 @@ def iso(micros: int | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def guarded(command: click.Command, args: Sequence[str]) -> int:
+def guarded(command: Any, args: Sequence[str]) -> int:
     """Run a command; whatever it raises becomes a message and an exit code, never a stack trace."""
     try:
         code = command.main(args=list(args), prog_name="crosstown", standalone_mode=False)
@@ -87,10 +86,12 @@ def guarded(command: click.Command, args: Sequence[str]) -> int:
     except CrosstownError as error:
         _say(error)
         return error.exit_code
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except typer.TyperException as error:  # usage: with the command's own words
+        cast("Any", error).show()
+        return int(cast("Any", error).exit_code)
+    except typer.Exit as end:
+        return end.exit_code
+    except (typer.Abort, KeyboardInterrupt):
         err.print("stopped")
         return 130
     except BrokenPipeError:  # `| head` has seen enough
