@@ -63,7 +63,8 @@ class Checker:
             return tuple([self.check(said) for said in together])
         except Refused as error:
             why = f"{error.reason}: {error.detail}" if error.detail else error.reason
-            return Reject(together[0].row, _FIELDS.get(error.reason, ""), why, "")
+            field = error.field or _FIELDS.get(error.reason, "")
+            return Reject(together[0].row, field, why, "")
 
     def check(self, said: Said) -> Checked:
         """One event as it may be sent; raises `Refused` as intake would, `Stop` without a contract."""

@@ -197,8 +197,14 @@ def _check_times(at: int, known_at: int, due: int | None) -> None:
     if not (EARLIEST <= at < LATEST and EARLIEST <= known_at < LATEST
             and (due is None or EARLIEST <= due < LATEST)):  # fmt: skip
         raise Refused("time-out-of-range", "a time lies outside the years 1900 to 2199",
-                      mend="times are microseconds since 1970 UTC")  # fmt: skip
+                      mend="times are microseconds since 1970 UTC", field=_outside(at, known_at))  # fmt: skip
+
+
+def _outside(at: int, known_at: int) -> str:
+    if not EARLIEST <= at < LATEST:
+        return "occurred_at"
+    return "due_at" if EARLIEST <= known_at < LATEST else "known_at"
 
 
 def _missing(name: str) -> Refused:
-    return Refused("missing-field", name, mend=f"give {name} a value")
+    return Refused("missing-field", name, mend=f"give {name} a value", field=name)

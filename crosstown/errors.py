@@ -25,14 +25,18 @@ class CrosstownError(Exception):
 
 
 class Refused(CrosstownError):
-    """One piece of data can't be accepted; `reason` is a short stable word for counting."""
+    """One piece of data can't be accepted; `reason` is a short stable word for counting.
+
+    `field` is where in the data it is wrong, if that can be said.
+    """
 
     exit_code = 3
 
-    def __init__(self, reason: str, detail: str = "", *, mend: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, mend: str = "", field: str = "") -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason, mend=mend)
         self.reason = reason
         self.detail = detail
+        self.field = field
 
 
 class Unavailable(CrosstownError):

@@ -260,7 +260,8 @@ class _Writer:
 def _unknown(where: str, value: str, table: Mapping[str, str]) -> NoReturn:
     known = ", ".join(word for word in table if word)
     raise Refused("unknown-code", f"{where} {value[:80]!r} is none of {known[:400]}",
-                  mend="use one of these, or let the contract's crosswalk name it")  # fmt: skip
+                  mend="use one of these, or let the contract's crosswalk name it",
+                  field=where)  # fmt: skip
 
 
 def compile_mapping(
