@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from crosstown.codec import Decoder, unframe
 from crosstown.contract import Contract
@@ -27,11 +27,11 @@ from crosstown.identity import shard
 from crosstown.repository import Repository
 
 HOUR: Final = 3_600_000_000
+_VIA: Final[dict[bytes | None, str]] = {via.encode(): via for via in VIAS}
 Headers = Sequence[tuple[str, bytes | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """One message for `accepted`, without the frame of its own format."""
 
     agency: str
@@ -100,24 +100,23 @@ def _how(headers: Headers) -> tuple[int | None, str]:
         if name == "known_at":
             known_at = _moment(value)
         elif name == "via":
-            via = (value or b"").decode("ascii", "replace")
-            if via not in VIAS:
+            via = _VIA.get(value, "")
+            if not via:
                 raise Refused(
-                    "bad-header", f"via is {via[:40]!r}", mend=f"one of {', '.join(VIAS)}"
+                    "bad-header",
+                    f"via is {(value or b'')[:40]!r}",
+                    mend=f"one of {', '.join(VIAS)}",
                 )
     return known_at, via
 
 
 def _moment(value: bytes | None) -> int:
+    if value and value.isdigit() and len(value) < 18:
+        return int(value)
     text = (value or b"").decode("ascii", "replace")
-    if text.isdigit() and len(text) < 18:
-        return int(text)
     try:
-        moment = dt.datetime.fromisoformat(text)
-        if moment.tzinfo is None:
-            raise ValueError
-        since = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-    except (ValueError, OverflowError):
+        since = dt.datetime.fromisoformat(text) - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    except (ValueError, TypeError, OverflowError):  # TypeError: it has no zone
         raise Refused("bad-header", f"known_at is {text[:40]!r}",
                       mend="microseconds since 1970, or ISO 8601 with a zone") from None  # fmt: skip
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

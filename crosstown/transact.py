@@ -10,11 +10,13 @@ Why a batch's outputs are kept until the commit instead of an overlay: docs/deci
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final, NamedTuple, Protocol
 
 from confluent_kafka import (
@@ -148,16 +150,18 @@ class Transaction:
             else:
                 return {(tp.topic, tp.partition): max(tp.offset, 0) for tp in found}
 
-    def write(self, outputs: list[Output], offsets: list[TopicPartition]) -> None:
+    def write(self, outputs: Iterable[Output], offsets: list[TopicPartition]) -> None:
         """Write a batch's outputs and offsets as one; returns once they are in, whatever it takes.
 
-        `offsets` stand behind the batch's last messages. Raises `Lost` where others own them now:
+        Outputs are sent while they are made, and kept for another attempt. `offsets` stand behind the batch's last messages. Raises `Lost` where others own them now:
         nothing of the batch is in then, and it must not be written again from here.
         """
+        made: list[Output] = []
+        fresh = _kept(outputs, made)
         while True:
             self.open()
             try:
-                self._attempt(outputs, offsets)
+                self._attempt(chain(tuple(made), fresh), offsets)
             except KafkaException as error:
                 self._give_up(error.args[0])
             else:
@@ -168,7 +172,7 @@ class Transaction:
             if all(done[tp.topic, tp.partition] >= tp.offset for tp in offsets):
                 return  # the commit whose outcome was unknown had gone in
 
-    def _attempt(self, outputs: list[Output], offsets: list[TopicPartition]) -> None:
+    def _attempt(self, outputs: Iterable[Output], offsets: list[TopicPartition]) -> None:
         producer = self._producer
         assert producer is not None  # noqa: S101
         producer.begin_transaction()
@@ -200,6 +204,12 @@ class Transaction:
         metrics.transactions.labels(self._name, outcome).inc()
 
 
+def _kept(outputs: Iterable[Output], made: list[Output]) -> Iterator[Output]:
+    for output in outputs:
+        made.append(output)
+        yield output
+
+
 def _patiently(call: Callable[[], None]) -> None:
     """A call that may be asked again after a passing trouble is asked three times."""
     for _ in range(2):
@@ -213,9 +223,10 @@ def _patiently(call: Callable[[], None]) -> None:
 
 
 def run_stateless(
-    program: Program, pattern: str, work: Callable[[list[Message]], list[Output]], slot: int
+    program: Program, pattern: str, work: Callable[[list[Message]], Iterable[Output]], slot: int
 ) -> None:
     """Work through all topics that match `pattern` until the program is told to stop."""
+    calm_collector()
     consumer = _consumer(program, slot)
     ownership = Ownership(consumer, program.stopping)
     transaction = Transaction(program, f"{program.name}-{slot}", ownership)
@@ -234,11 +245,9 @@ def run_stateless(
             batch = gather(program, ownership)
             while batch:
                 ends = {(m.topic(), m.partition()): m.offset() + 1 for m in batch}
-                outputs = work(batch)
+                offsets = [TopicPartition(*tp, end) for tp, end in ends.items()]
                 try:
-                    transaction.write(
-                        outputs, [TopicPartition(*tp, end) for tp, end in ends.items()]
-                    )
+                    transaction.write(work(batch), offsets)
                 except Lost:
                     if program.stopping.is_set():
                         return
@@ -267,6 +276,7 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
     A new owner folds the log from its beginning to the committed offset without output, then goes
     on: the log is the changelog.
     """
+    calm_collector()
     consumer = _consumer(program, slot)
     ownership = Ownership(consumer, program.stopping)
     shards: dict[int, _Owned] = {}
@@ -327,10 +337,21 @@ def _advance(name: str, one: _Owned, batch: list[Message]) -> None:
             return
         shard.settle()
         one.restoring = False
-    outputs = [output for message in batch[start:] for output in shard.fold(message)]
     end = batch[-1].offset() + 1
-    outputs += shard.outputs(end)
-    one.transaction.write(outputs, [TopicPartition(topic, partition, end)])
+    one.transaction.write(_told(shard, batch[start:], end), [TopicPartition(topic, partition, end)])
+
+
+def _told(shard: Shard, batch: list[Message], end: int) -> Iterator[Output]:
+    for message in batch:
+        yield from shard.fold(message)
+    yield from shard.outputs(end)
+
+
+def calm_collector() -> None:
+    """Look for cycles seldom: events make none, and a state of millions of objects is costly to scan."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 100)
 
 
 def _consumer(program: Program, slot: int) -> Consumer:

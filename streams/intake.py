@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
 
 from confluent_kafka import Message
 
@@ -36,18 +38,20 @@ class Shell:
         self._read_at = 0.0
         self._intake = self._read_contracts()
 
-    def work(self, batch: list[Message]) -> list[Output]:
+    def work(self, batch: list[Message]) -> Iterator[Output]:
         """One output a message, in order."""
-        return [self._one(message) for message in batch]
-
-    def _one(self, message: Message) -> Output:
-        try:
-            accepted = self._accept(message)
-        except Refused as refused:
-            metrics.dead_letters.labels("intake", refused.reason).inc()
-            return dead_letter(message, refused, self._dead)
-        metrics.accepted.labels(accepted.agency, accepted.contract).inc()
-        return Output("accepted", accepted.key, self._frame + accepted.body, accepted.partition)
+        counts: Counter[tuple[str, str]] = Counter()
+        for message in batch:
+            try:
+                agency, contract, partition, key, body = self._accept(message)
+            except Refused as refused:
+                metrics.dead_letters.labels("intake", refused.reason).inc()
+                yield dead_letter(message, refused, self._dead)
+            else:
+                counts[agency, contract] += 1
+                yield Output("accepted", key, self._frame + body, partition)
+        for labels, count in counts.items():
+            metrics.accepted.labels(*labels).inc(count)
 
     def _accept(self, message: Message) -> Accepted:
         if not self._intake.knows(message.topic()) and time.monotonic() > self._read_at + 1:
