@@ -27,6 +27,8 @@ class Checked:
     topic: str
     body: bytes
     envelope: Envelope
+    own_time: bool
+    """Whether the source said when it said so (a column, not the time of the call)."""
 
 
 @dataclass(slots=True)
@@ -82,7 +84,8 @@ class Checker:
         topic = self._topics.get((said.contract, said.agency))
         if topic is None:
             topic = self._topics[said.contract, said.agency] = contract.topic(said.agency)
-        return Checked(contract, said.agency, topic, encoder.encode(said.body), envelope)
+        return Checked(contract, said.agency, topic, encoder.encode(said.body), envelope,
+                       said.known_at is not None)  # fmt: skip
 
 
 _FIELDS: Final = {

@@ -1,4 +1,8 @@
-"""What this home has published and had acknowledged: each event's content as last said.
+"""What this home has published and had acknowledged: each saying of each event.
+
+A source that repeats itself publishes only what changed: the content that counts, said again, isn't
+sent. Where it was said again with a time of its own it is kept as `later`: should an older saying of
+another content come only then, the later one must follow it, or the older one would count.
 
 SQLite beside the home's other files. It is written only after the broker has acknowledged; who
 deletes it only publishes everything again, which changes no case.
@@ -8,6 +12,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -15,15 +20,55 @@ from typing import Final, Self
 from crosstown.errors import Stop
 
 _MANY: Final = 500
-_ASK: Final = f"SELECT event_id, content FROM published WHERE event_id IN ({','.join('?' * _MANY)})"  # noqa: S608 - only question marks
+_THESE: Final = ",".join("?" * _MANY)
+_SAID: Final = f"SELECT event_id, known_at, content FROM said WHERE event_id IN ({_THESE})"  # noqa: S608 - only question marks
+_LATER: Final = f"SELECT * FROM later WHERE event_id IN ({_THESE})"  # noqa: S608 - likewise
 _TABLES: Final = """
-CREATE TABLE IF NOT EXISTS published (
-  event_id BLOB PRIMARY KEY, content BLOB NOT NULL
+CREATE TABLE IF NOT EXISTS said (
+  event_id BLOB, known_at INTEGER, content BLOB, PRIMARY KEY (event_id, known_at, content)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS later (
+  event_id BLOB PRIMARY KEY, known_at INTEGER NOT NULL, content BLOB NOT NULL,
+  topic TEXT NOT NULL, record TEXT NOT NULL, via TEXT NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (
   scope TEXT NOT NULL, name TEXT NOT NULL, agency TEXT NOT NULL, PRIMARY KEY (scope, name)
 ) WITHOUT ROWID;
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What the content that counts was said again later, with a time of its own, and not sent."""
+
+    event_id: bytes
+    known_at: int
+    content: bytes
+    topic: str
+    record: str
+    via: str
+    body: bytes
+
+
+@dataclass(slots=True)
+class Heard:
+    """What this home has said of one event: (known_at, content) each, and the one `later`."""
+
+    said: set[tuple[int, bytes]] = field(default_factory=set)
+    later: Later | None = None
+
+    def knows(self, known_at: int, content: bytes) -> bool:
+        """Whether saying this adds nothing: said before, or the content that counts anyway."""
+        if not self.said:
+            return False
+        _, counts = max(self.said)
+        return counts == content or (known_at, content) in self.said
+
+    def is_later(self, known_at: int, content: bytes) -> bool:
+        """Whether the content that counts is heard at a time behind all that is known."""
+        counts_since, counts = max(self.said)
+        since = max(counts_since, self.later.known_at if self.later else counts_since)
+        return counts == content and known_at > since
 
 
 class Ledger:
@@ -52,19 +97,24 @@ class Ledger:
     ) -> None:
         self._db.close()
 
-    def contents(self, event_ids: Sequence[bytes]) -> dict[bytes, bytes]:
-        """The content last acknowledged of each of these events that has any."""
-        found: dict[bytes, bytes] = {}
+    def heard(self, event_ids: Sequence[bytes]) -> dict[bytes, Heard]:
+        """What was acknowledged of each of these events that was ever said."""
+        found: dict[bytes, Heard] = {}
         for start in range(0, len(event_ids), _MANY):
             some = event_ids[start : start + _MANY]
             padded = (*some, *[None] * (_MANY - len(some)))
-            found.update(self._db.execute(_ASK, padded))
+            for event, known_at, content in self._db.execute(_SAID, padded):
+                found.setdefault(event, Heard()).said.add((known_at, content))
+            for row in self._db.execute(_LATER, padded):
+                found.setdefault(row[0], Heard()).later = Later(*row)
         return found
 
-    def learn(self, said: Iterable[tuple[bytes, bytes]]) -> None:
-        """Note (event id, content) pairs that were acknowledged, in that order."""
+    def learn(self, said: Iterable[tuple[bytes, int, bytes]], later: Iterable[Later]) -> None:
+        """Note (event id, known_at, content) that were acknowledged, and what was heard later."""
         self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR REPLACE INTO published VALUES (?, ?)", said)
+        self._db.executemany("INSERT OR IGNORE INTO said VALUES (?, ?, ?)", said)
+        self._db.executemany("INSERT OR REPLACE INTO later VALUES (?, ?, ?, ?, ?, ?, ?)",
+                             [astuple(one) for one in later])  # fmt: skip
         self._db.execute("COMMIT")
 
     def names(self) -> dict[tuple[str, str], str]:

@@ -7,6 +7,7 @@ by the next call.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
@@ -19,7 +20,7 @@ from crosstown.codec import frame
 from crosstown.envelope import content_hash, prefix_bytes
 from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.home import Endpoints
-from crosstown.ledger import Ledger
+from crosstown.ledger import Heard, Later, Ledger
 from crosstown.registry import Registry
 from crosstown.settings import Settings
 
@@ -56,8 +57,10 @@ class Sending:
         self._registry.wait(AT_START)
         self._present = set(self._admin.list_topics(timeout=10).topics)
         self._ids: dict[str, int] = {}
-        self._under_way: dict[bytes, bytes] = {}
-        self._arrived: list[tuple[bytes, bytes]] = []
+        self._under_way: dict[bytes, Heard] = {}
+        self._pending: Counter[bytes] = Counter()
+        self._arrived: list[tuple[bytes, int, bytes]] = []
+        self._later: dict[bytes, Later] = {}
         self._batch: list[tuple[Checked, Callable[[bool], None]]] = []
         how = kafka.producer(settings, endpoints, message_timeout_ms=int(patience * 1000))
         self._producer: Any = Producer({**how, "error_cb": lambda _: None, "log_level": 0})
@@ -77,29 +80,60 @@ class Sending:
     def _send_batch(self) -> None:
         batch, self._batch = self._batch, []
         said = [(_key(event), _content(event)) for event, _ in batch]
-        known = self._ledger.contents([key for key, _ in said])
-        known.update(self._under_way)
+        known = self._ledger.heard([key for key, _ in said])
+        for key, heard in self._under_way.items():
+            of = known.setdefault(key, heard)
+            of.said |= heard.said
+            of.later = heard.later or of.later
         for (event, done), (key, content) in zip(batch, said, strict=True):
-            if known.get(key) == content:
-                done(False)
-                continue
-            known[key] = self._under_way[key] = content
-            self._produce(event, partial(self._delivered, key, content, done))
+            self._send(event, known.setdefault(key, Heard()), key, content, done)
         self._producer.poll(0)
         self._note()
 
-    def _produce(
-        self, event: Checked, report: Callable[[KafkaError | None, Message], None]
+    def _send(
+        self, event: Checked, heard: Heard, key: bytes, content: bytes, done: Callable[[bool], None]
     ) -> None:
         e = event.envelope
-        schema_id = self._ids.get(event.topic)
-        if schema_id is None:
-            schema_id = self._ids[event.topic] = self._prepare(event)
-        value = frame(schema_id, event.body)
-        headers = [("known_at", str(e.known_at).encode()), ("via", e.via.encode())]
+        if heard.knows(e.known_at, content):
+            if event.own_time and heard.is_later(e.known_at, content):
+                heard.later = self._later[key] = Later(
+                    key, e.known_at, content, event.topic, e.record, e.via, event.body
+                )
+            done(False)
+            return
+        later, counts_since = heard.later, max(heard.said)[0] if heard.said else 0
+        self._produce(event.topic, self._schema_id(event), event.body, e.record, e.known_at, e.via,
+                      self._under(key, e.known_at, content, heard, done))  # fmt: skip
+        if later is not None and counts_since < e.known_at < later.known_at:
+            schema_id = (self._ids.get(later.topic)
+                         or self._registry.latest(f"{later.topic}-value").id)  # fmt: skip
+            self._produce(later.topic, schema_id, later.body, later.record, later.known_at,
+                          later.via, self._under(key, later.known_at, later.content, heard,
+                                                 lambda _new: None))  # fmt: skip
+
+    def _under(
+        self, key: bytes, known_at: int, content: bytes, heard: Heard, done: Callable[[bool], None]
+    ) -> Callable[[KafkaError | None, Message], None]:
+        heard.said.add((known_at, content))
+        self._under_way[key] = heard
+        self._pending[key] += 1
+        return partial(self._delivered, (key, known_at, content), done)
+
+    def _schema_id(self, event: Checked) -> int:
+        found = self._ids.get(event.topic)
+        if found is None:
+            found = self._ids[event.topic] = self._prepare(event)
+        return found
+
+    def _produce(
+        self, topic: str, schema_id: int, body: bytes, record: str, known_at: int, via: str,
+        report: Callable[[KafkaError | None, Message], None],
+    ) -> None:  # fmt: skip
+        value = frame(schema_id, body)
+        headers = [("known_at", str(known_at).encode()), ("via", via.encode())]
         while True:
             try:
-                self._producer.produce(event.topic, value, e.record.encode(), headers=headers,
+                self._producer.produce(topic, value, record.encode(), headers=headers,
                                        on_delivery=report)  # fmt: skip
             except BufferError:  # the queue is full: the broker is slower than we are, or away
                 self._wait()
@@ -126,7 +160,7 @@ class Sending:
                 self._wait()
 
     def _delivered(
-        self, key: bytes, content: bytes, done: Callable[[bool], None],
+        self, said: tuple[bytes, int, bytes], done: Callable[[bool], None],
         error: KafkaError | None, message: Message,
     ) -> None:  # fmt: skip
         del message
@@ -134,18 +168,20 @@ class Sending:
             self.unacknowledged += 1
             self.why = error.str()
             return
-        self._arrived.append((key, content))
+        self._arrived.append(said)
         done(True)
 
     def _note(self) -> None:
-        """Tell the ledger what has arrived."""
-        if not self._arrived:
+        """Tell the ledger what has arrived, and what was heard again."""
+        if not self._arrived and not self._later:
             return
         arrived, self._arrived = self._arrived, []
-        self._ledger.learn(arrived)
-        for key, content in arrived:
-            if self._under_way.get(key) == content:
-                del self._under_way[key]
+        later, self._later = self._later, {}
+        self._ledger.learn(arrived, later.values())
+        for key, _, _ in arrived:
+            self._pending[key] -= 1
+            if not self._pending[key]:
+                del self._pending[key], self._under_way[key]
 
     def _wait(self) -> None:
         if not self._producer.poll(0.2):

@@ -1,0 +1,64 @@
+"""What a home says a second time: nothing twice in vain, and nothing lost in silence."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from chaos import Installation, installation
+
+FIRST, SECOND = "2025-01-01T10:00:00Z", "2025-01-01T10:05:00Z"
+THIRD = "2025-01-01T10:10:00Z"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(tmp_path_factory.mktemp("again") / "home", partitions=1) as one:
+        yield one
+
+
+def line(number: int, place: str, known_at: str) -> str:
+    return json.dumps({
+        "agency": "riverton-tenants", "record": f"riverton-tenants/again/{number}",
+        "type": "seen", "occurred_at": "2025-01-01T09:00:00Z", "jurisdiction": "us-xx-riverton",
+        "place": place, "known_at": known_at,
+    })  # fmt: skip
+
+
+def publish(home: Installation, tmp_path: Path, *lines: str) -> dict[str, int]:
+    file = tmp_path / "said.ndjson"
+    file.write_text("\n".join(lines) + "\n", "utf-8")
+    return dict(home.json("publish", "events", file))
+
+
+def place_of(home: Installation, number: int) -> str:
+    home.run("stats", "--wait")
+    case = home.json("case", f"riverton-tenants/again/{number}")
+    return str(case["entries"][0]["place"])
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_flip_flop_ends_otherwise_in_another_order(
+    home: Installation, tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    number = int("".join(map(str, order)))
+    said = [line(number, "p:ten", FIRST), line(number, "p:five", SECOND),
+            line(number, "p:ten", THIRD)]  # fmt: skip
+    for one in order:
+        publish(home, tmp_path, said[one])
+    assert place_of(home, number) == "p:ten"
+
+
+def test_the_same_file_again_is_published_again(home: Installation, tmp_path: Path) -> None:
+    said = [line(7, "p:ten", FIRST), line(7, "p:five", SECOND), line(7, "p:ten", THIRD)]
+    first = publish(home, tmp_path, *said)
+    again = publish(home, tmp_path, *said)
+    assert (first["published"], again["published"], again["already_known"]) == (3, 0, 3)
+
+
+def test_a_nightly_dump_says_everything_anew(home: Installation, tmp_path: Path) -> None:
+    publish(home, tmp_path, line(8, "p:ten", FIRST))
+    assert publish(home, tmp_path, line(8, "p:ten", SECOND))["already_known"] == 1
