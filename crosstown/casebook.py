@@ -8,8 +8,9 @@ Crosstown's own for now; documented views come later.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
@@ -21,6 +22,8 @@ import fastavro
 from crosstown.errors import Stop
 from crosstown.formats import DEAD_LETTER, TIMELINE, plain
 from crosstown.own_values import body_of
+
+log = logging.getLogger(__name__)
 
 VERSION: Final = 1
 TOPICS: Final = ("timelines", "dead-letters")
@@ -106,15 +109,16 @@ class Casebook:
             ends[row.topic, row.partition] = row.offset + 1
             if row.value is None:
                 continue
-            body = body_of(row.value)
-            if row.topic == "timelines":
-                said = cast(
-                    "dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), _TIMELINE, None)
-                )
-                said["body"] = body
-                latest[f"{said['jurisdiction']}\0{said['record']}"] = said
-            else:
-                letters.append(_letter(row, body))
+            try:
+                body = body_of(row.value)
+                if row.topic != "timelines":
+                    letters.append(_letter(row, body))
+                    continue
+                said = _timeline(body)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
+                letters += _unreadable(row, error)
+                continue
+            latest[f"{said['jurisdiction']}\0{said['record']}"] = said
         with self._transaction():
             for said in latest.values():
                 self._record(said)
@@ -193,6 +197,25 @@ def _is_index(db: sqlite3.Connection, name: str) -> bool:
 def read_timeline(body: bytes) -> dict[str, Any]:
     """A message of `timelines`, without its frame, as plain fields; times are microseconds."""
     return cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), _TIMELINE, None))
+
+
+def _timeline(body: bytes) -> dict[str, Any]:
+    said = read_timeline(body)
+    if said["record"].count("/") < 2:
+        raise ValueError(f"{said['record']!r} is no record")
+    return {**said, "body": body}
+
+
+def _unreadable(row: Row, error: Exception) -> Iterator[tuple[Any, ...]]:
+    """What others wrote to a topic of ours: among the dead letters it counts as one.
+
+    Of `timelines` the watcher writes the dead letter, with the bytes.
+    """
+    why = f"{type(error).__name__}: {error}"
+    log.warning("%s/%d/%d is passed over: %s", row.topic, row.partition, row.offset, why)
+    if row.topic != "timelines":
+        yield (row.partition, row.offset, "not-a-dead-letter", why[:2_000], row.topic,
+               row.partition, row.offset, 0)  # fmt: skip
 
 
 def _letter(row: Row, body: bytes) -> tuple[Any, ...]:

@@ -88,7 +88,11 @@ class Waiting:
     def _reader(self, group: str = "waiting") -> Iterator[Consumer]:
         consumer = Consumer(
             kafka.consumer(
-                self._settings, self._endpoints, group_id=group, enable_partition_eof=True
+                self._settings,
+                self._endpoints,
+                group_id=group,
+                enable_partition_eof=True,
+                fetch_wait_max_ms=20,
             )
         )
         try:

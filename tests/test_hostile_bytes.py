@@ -96,6 +96,28 @@ def hostile(ours: int, other: int) -> list[Bytes]:
     ]  # fmt: skip
 
 
+def test_garbage_in_timelines_stops_casebook(installation: Installation) -> None:
+    before, lived = installation.stats(), restarts(installation)
+    ours, _ = ids(installation)
+    installation.topic(TOPIC)
+    garbage = [b"garbage", b"", b"\0\0\0\0\1" + b"\xff" * 500]
+    with installation.producer() as theirs:
+        for value in garbage:
+            theirs.produce("timelines", value, key=b"no key of ours", partition=3)
+            theirs.produce("dead-letters", value, key=b"no key of ours")
+        theirs.produce(TOPIC, frame(ours, body("T-1")))
+    installation.stats()
+    assert installation.case("millbrook-311/request/T-1")["events"] == 1
+    wanted = before["dead_letters"] + 2 * len(garbage)
+    for _ in range(20):  # the watcher tells of those in timelines in its own time
+        after = installation("stats", "-o", "json").ok().json()
+        if after["dead_letters"] == wanted:
+            break
+        time.sleep(0.5)
+    assert after["dead_letters"] == wanted, after["dead_letters_by_reason"]
+    assert restarts(installation) == lived
+
+
 def restarts(installation: Installation) -> dict[str, int]:
     """How often each process was started again."""
     status = installation("status", "-o", "json").ok().json()

@@ -30,7 +30,7 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
         return
     table = Table(box=None, pad_edge=False)
     for column in ("agency", "name", "jurisdiction", "kind"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("agency", "jurisdiction"))
     for a in sorted(agencies, key=lambda a: (a.jurisdiction, a.id)):
         table.add_row(a.id, Text(a.name), a.jurisdiction, a.kind)
     out.print(table)

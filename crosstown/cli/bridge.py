@@ -41,6 +41,10 @@ def command(
     where = backbone(chosen)
     contracts = Repository.load(chosen.schemas)
     now = time.time_ns() // 1000
+    for record in (from_record, to_record):
+        if not all(record.split("/", 2)[:3]) or record.count("/") < 2:
+            raise Stop(f"{record!r} is no record in full",
+                       mend="a record is agency/register/number; crosstown case NUMBER shows it")  # fmt: skip
     if from_record == to_record:
         raise Stop("both are the same record", mend="name the record it was carried to")
     said = Said("any/bridge", from_record.partition("/")[0], {

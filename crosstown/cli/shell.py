@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 import typer
-from rich.console import Console
 
+from crosstown.cli.screen import Screen
 from crosstown.errors import CrosstownError, NotFound, Stop
 from crosstown.settings import Settings
 
@@ -41,8 +41,8 @@ OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="For people, or JSON for programs.")
 ]
 
-out = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+out = Screen(highlight=False, soft_wrap=not sys.stdout.isatty())
+err = Screen(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
 
 def settings(home: Path | None) -> Settings:

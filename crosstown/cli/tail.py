@@ -51,7 +51,9 @@ def command(
     chosen = settings(home)
     where = backbone(chosen)
     opener = _Opener(where.registry, topic)
+    shown = False
     for message in _messages(chosen, where, topic, last, follow):
+        shown = True
         row = {
             "topic": topic, "partition": message.partition(), "offset": message.offset(),
             "at": iso(message.timestamp()[1] * 1000), **opener.fields(message),
@@ -65,6 +67,8 @@ def command(
             rest = "  ".join(f"{name}={_short(value)}" for name, value in row.items() if value)
             out.print(head, end="  ")
             out.print(rest, markup=False)
+    if not shown and last:
+        err.print(f"{topic} has no messages", markup=False)
 
 
 def _short(value: Any) -> str:
@@ -107,7 +111,10 @@ class _Opener:
         if self._ours and message.topic() in TOPICS:
             schema = fastavro.parse_schema(plain(TOPICS[message.topic()]))
             stream = BytesIO(body_of(message.value()))
-            return cast("dict[str, Any]", fastavro.schemaless_reader(stream, schema, None))
+            try:
+                return cast("dict[str, Any]", fastavro.schemaless_reader(stream, schema, None))
+            except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
+                raise Refused("not-avro", f"{type(error).__name__}: {error}") from None
         schema_id, body = unframe(message.value())
         if schema_id not in self._decoders:
             schema = guard(self._registry.schema(schema_id))
@@ -124,7 +131,8 @@ def _messages(
     from crosstown import kafka
 
     kafka.wait_for_broker(chosen, where, 10)
-    consumer = Consumer(kafka.consumer(chosen, where, group_id="tail", enable_partition_eof=True))
+    consumer = Consumer(kafka.consumer(chosen, where, group_id="tail", enable_partition_eof=True,
+                                       fetch_wait_max_ms=20))  # fmt: skip
     try:
         waiting = _assign(consumer, topic, last)
         while waiting or follow:

@@ -88,8 +88,8 @@ def _head(found: Found, names: Names) -> None:
 def _entries(found: Found, names: Names) -> None:
     table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
     table.add_column("when", no_wrap=True)
-    table.add_column("who")
-    table.add_column("what")
+    table.add_column("who", overflow="fold")
+    table.add_column("what", overflow="fold")
     table.add_column("record", overflow="fold", style="dim")
     table.add_column("arrived", style="dim")
     before = 0
