@@ -92,7 +92,7 @@ class Waiting:
                 self._endpoints,
                 group_id=group,
                 enable_partition_eof=True,
-                fetch_wait_max_ms=20,
+                fetch_wait_max_ms=20,  # the broker tells of an end only after this wait
             )
         )
         try:
