@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rich.markup import escape
 from rich.table import Table
 
-from crosstown.cli.case import span, why
+from crosstown.cli.case import span
 from crosstown.cli.shell import out
 from crosstown.lookup import Found, Pointer
 from crosstown.repository import Repository
@@ -86,23 +86,25 @@ def _head(found: Found, names: Names) -> None:
 
 
 def _entries(found: Found, names: Names) -> None:
-    table = Table(box=None, pad_edge=False, show_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("when", no_wrap=True)
-    table.add_column("who", overflow="fold")
-    table.add_column("what", overflow="fold")
-    table.add_column("record", overflow="fold", style="dim")
-    table.add_column("arrived", style="dim")
+    table = Table.grid(padding=(0, 2, 0, 0), expand=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    table.add_column(overflow="fold", style="dim", max_width=34)
     before = 0
+    day = ""
     for entry in found.case["entries"]:
-        gap = (entry["occurred_at"] - before) // 1_000_000
+        at = entry["occurred_at"]
+        gap = (at - before) // 1_000_000
         if before and gap >= GAP:
-            table.add_row("", "", f"[dim]... {span(gap)} without a word ...[/]")
-        before = entry["occurred_at"]
+            table.add_row("", f"[dim]... {span(gap)} without a word ...[/]")
+        before = at
+        if (today := f"{names.local(at):%a %d %b %Y}") != day:
+            table.add_row("", f"[bold]{today}[/]")
+            day = today
+        who = escape(names.agency(entry["agency"]))
         _, _, number = entry["record"].partition("/")
-        table.add_row(
-            names.when(entry["occurred_at"]), escape(names.agency(entry["agency"])),
-            _what(entry, names), escape(number), _arrived(entry),
-        )  # fmt: skip
+        table.add_row(f"{names.local(at):%H:%M}", f"[cyan]{who}[/]  {_what(entry, names)}",
+                      f"{escape(number)}\n{_arrived(entry)}")  # fmt: skip
     out.print()
     out.print(table)
     out.print()
@@ -133,10 +135,16 @@ def _links(found: Found) -> None:
         out.print("One record; nothing else is at its place and time, and nobody names it.")
         return
     out.print("[bold]Why these records belong together[/]")
-    for link in links[:LINKS_SHOWN]:
-        arrow = "names" if link["rule"] == "ref" else "and"
-        reason = "" if link["rule"] == "ref" else f"  [dim]({escape(why(link))})[/]"
-        out.print(f"  {escape(link['from'])} [dim]{arrow}[/] {escape(link['to'])}{reason}")
+    source = ""
+    for link in sorted(links[:LINKS_SHOWN], key=lambda one: one["from"]):
+        if link["from"] != source:
+            source = link["from"]
+            out.print(f"  {escape(source)}")
+        if link["rule"] == "ref":
+            out.print(f"    [dim]names[/] {escape(link['to'])}")
+        else:
+            out.print(f"    [dim]same place and concern as[/] {escape(link['to'])}"
+                      f" [dim]({span(link['seconds'])} apart)[/]")  # fmt: skip
     rest = found.case["link_count"] - min(len(links), LINKS_SHOWN)
     if rest:
         out.print(f"  [dim]... and {rest} more links (-o json)[/]")
