@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from io import StringIO
 from pathlib import Path
 
 from rich.console import Console
@@ -18,7 +19,7 @@ from crosstown.settings import Settings
 def main() -> None:
     """Print the sample city's story to a picture instead of a terminal."""
     home = Path(sys.argv[1])
-    console = Console(record=True, width=104, file=Path("/dev/null").open("w", encoding="utf-8"))
+    console = Console(record=True, width=104, file=StringIO(), highlight=False)
     timeline.out = console  # type: ignore[assignment] - the same, but recording
     lookup = Lookup(Home(home).casebook)
     timeline.show(lookup.case(sample.showcase()), Settings(home=home))
