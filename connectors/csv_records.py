@@ -60,9 +60,10 @@ class Records:
                 if "limit" in str(error):
                     yield start, BrokenRecord(f"{problem}; the file wasn't read any further")
                     return
-                if "end of data" in str(error):
-                    # The quote may have swallowed good rows: only its own line is given up.
-                    self._again.extend(taken[1:])
+                if len(taken) > 1:
+                    # A quote has swallowed rows that may be good: only its own line is given up.
+                    # Whoever doubles quotes in texts, as RFC 4180 says, never gets here.
+                    self._again.extendleft(reversed(taken[1:]))
                     del taken[1:]
                     reader = self._reader()
                 self._line += len(taken)

@@ -58,16 +58,21 @@ class Events:
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
-    number = 0
+    number, empty = 0, True
     while line := stream.readline(MAX_LINE + 2):
         number += 1
-        if number == 1:
-            refuse_unless_text(line)
-            line = line.removeprefix(_BOM)
         ended = line.endswith(b"\n")
-        yield from [(number, line)] if line.strip() else []
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        if line.strip():
+            if empty:
+                refuse_unless_text(line)
+            empty = False
+            yield number, line
         while not ended and (more := stream.readline(MAX_LINE)):
             ended = more.endswith(b"\n")
+    if empty:
+        refuse_unless_text(b"")
 
 
 def _event(line: bytes, number: int) -> Said:

@@ -35,5 +35,9 @@ def refuse_unless_text(start: bytes) -> None:
 def shown(raw: str, limit: int = 10_000) -> str:
     r"""A piece of a file as it stood, for people; bytes that are no UTF-8 as `\xNN`."""
     cut = raw[:limit].rstrip("\r\n")
-    text = cut.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    text = (
+        cut.encode("utf-8", "surrogateescape")
+        .decode("utf-8", "backslashreplace")
+        .replace("\0", r"\x00")
+    )
     return text + "..." if len(raw) > limit else text

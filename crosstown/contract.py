@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from crosstown.agencies import ID, Agencies
 from crosstown.envelope import VIAS, Envelope, check, envelope_of
@@ -54,6 +54,13 @@ class CustomProperty(_Odcs):
     property: str
     value: Any = None
 
+    @field_validator("value")
+    @classmethod
+    def _ours(cls, value: Any, info: ValidationInfo) -> Any:
+        return (
+            Crosstown.model_validate(value) if info.data.get("property") == "crosstown" else value
+        )
+
 
 class Property(_Odcs):
     """One field of the body, as the standard describes it."""
@@ -90,14 +97,10 @@ class ContractFile(_Odcs):
 
     @field_validator("customProperties")
     @classmethod
-    def _ours(cls, value: tuple[CustomProperty, ...]) -> tuple[CustomProperty, ...]:
+    def _once(cls, value: tuple[CustomProperty, ...]) -> tuple[CustomProperty, ...]:
         if [one.property for one in value].count("crosstown") != 1:
             raise ValueError("one of the customProperties must be `crosstown`, and only one")
-        return tuple(
-            CustomProperty(property="crosstown", value=Crosstown.model_validate(one.value))
-            if one.property == "crosstown" else one
-            for one in value
-        )  # fmt: skip
+        return value
 
     @property
     def crosstown(self) -> Crosstown:

@@ -20,7 +20,7 @@ from crosstown.agencies import ID, Agencies, AgenciesFile
 from crosstown.contract import ANY, Contract, ContractFile
 from crosstown.errors import Stop
 from crosstown.mapping import compile_mapping
-from crosstown.yaml_file import read_yaml
+from crosstown.yaml_file import line_in, read_yaml
 
 DAY: Final = 86_400_000_000
 """Microseconds."""
@@ -128,24 +128,32 @@ def _contract(file: Path, agencies: Agencies) -> Contract:
     said = read_yaml(file, ContractFile)
     ours = said.crosstown
     if owner == ANY and ours.publishes_for == "others":
-        raise Stop(f"{file}: a contract in any/ can't publish for others", mend="take that out")
+        raise _wrong(file, said, ("publishes_for",), "a contract in any/ can't publish for others",
+                     "take that out")  # fmt: skip
     if said.version.split(".")[0] != named[2]:
-        raise Stop(
-            f"{file}: version {said.version}, but the file is v{named[2]}", mend="make them agree"
-        )
+        raise Stop(f"{file}:{line_in(file, ('version',))}: version {said.version}, "
+                   f"but the file is v{named[2]}", mend="make them agree")  # fmt: skip
     fixed = ours.envelope.jurisdiction.constant
     if fixed is not None and fixed not in agencies.jurisdictions:
-        raise Stop(f"{file}: no jurisdiction {fixed} is declared", mend="add it to agencies.yaml")
+        raise _wrong(file, said, ("envelope", "jurisdiction"),
+                     f"no jurisdiction {fixed} is declared", "add it to agencies.yaml")  # fmt: skip
     schema = _schema(file.with_suffix(".avsc"))
     try:
         mapping = compile_mapping(ours.envelope, ours.identity, schema)
     except ValueError as error:
-        raise Stop(
-            f"{file}: {error}", mend="docs/decisions/0006 says what may stand there"
-        ) from None
+        at = ("envelope", str(error).partition(":")[0])
+        mend = "docs/decisions/0006 says what may stand there"
+        raise _wrong(file, said, at if at[1] != "identity" else at[1:], str(error), mend) from None
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return Contract(owner, named[1], int(named[2]), schema, text, said, mapping, agencies,
                     ours.publishes_for == "others")  # fmt: skip
+
+
+def _wrong(file: Path, said: ContractFile, at: tuple[str, ...], what: str, mend: str) -> Stop:
+    """What is wrong in our part of a contract, with its line."""
+    ours = [one.property for one in said.customProperties].index("crosstown")
+    line = line_in(file, ("customProperties", ours, "value", *at))
+    return Stop(f"{file}:{line}: {what}", mend=mend)
 
 
 def _schema(file: Path) -> dict[str, Any]:

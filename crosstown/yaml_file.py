@@ -80,6 +80,11 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
                    mend="docs/decisions/0006 says what may stand there") from None  # fmt: skip
 
 
+def line_in(path: Path, loc: Sequence[str | int]) -> int:
+    """The line of a good file on which a path of keys and indexes ends."""
+    return line_of(yaml.compose(path.read_text("utf-8"), _Loader), loc)
+
+
 def line_of(node: yaml.Node | None, loc: Sequence[str | int]) -> int:
     """The line of what a path of keys and indexes leads to, as far as it leads."""
     line = node.start_mark.line + 1 if node else 1
