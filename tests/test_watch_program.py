@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import fastavro
 import pytest
@@ -46,11 +46,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Settings
         json.dumps({"bootstrap": broker.bootstrap, "registry": ""})
     )
     yield settings, endpoints
+    for process in Process.started:
+        process.kill()
+        process.wait(10)
     broker.stop()
 
 
 class Process:
-    """One run of a program, its log in a file."""
+    """One run of a program, its log in a file; none outlives the cluster."""
+
+    started: ClassVar[list[subprocess.Popen[bytes]]] = []
 
     def __init__(self, settings: Settings, args: list[str], name: str) -> None:
         self.about = settings.home / f"run/{name}.json"
@@ -60,6 +65,7 @@ class Process:
                "CROSSTOWN_PICKUP_WITHIN_DAYS": "0.00002", "PYTHONPATH": str(REPOSITORY)}  # fmt: skip
         with self.log.open("ab") as log:
             self.process = subprocess.Popen([sys.executable, *args], env=env, stderr=log)
+        self.started.append(self.process)
         until(self.about.exists, "ready", self)
 
     def end(self, how: Callable[[], None]) -> int:
