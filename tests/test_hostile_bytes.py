@@ -82,7 +82,7 @@ def hostile(ours: int, other: int) -> list[Bytes]:
         Bytes("said tomorrow", "known-in-the-future", said(),
               (("known_at", str(time.time_ns() // 1000 + 2 * hour)),)),
         Bytes("no time", "bad-header", said(), (("known_at", b"\xff\xfe"),), detail="known_at"),
-        Bytes("no such way", "bad-header", said(), (("via", "pigeon"),), detail="via is 'pigeon'"),
+        Bytes("no such way", "bad-header", said(), (("via", "pigeon"),), detail="pigeon"),
         Bytes("a stranger's", "agency-of-another", said(agency="eastvale-311"), detail="eastvale"),
         Bytes("nobody's", "unknown-agency", said(agency="atlantis-311"), detail="atlantis"),
         Bytes("nowhere", "unknown-jurisdiction", said(jurisdiction="us-xx-atlantis")),
