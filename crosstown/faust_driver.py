@@ -165,4 +165,6 @@ def broker_settings(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
                 mechanism=given.get("sasl.mechanism") or given.get("sasl.mechanisms", "PLAIN"),
                 ssl_context=tls if protocol == "sasl_ssl" else None,
             )
+        case _:  # plaintext: nothing to show
+            pass
     return found

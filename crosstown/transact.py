@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 BATCH: Final = 10_000
 BATCH_BYTES: Final = 16 << 20
 FIRST_WAIT: Final = 0.5
-MORE_WAIT: Final = 0.005
+MORE_WAIT: Final = 0.01
+CHUNK: Final = 1_000
 CALL: Final = 15.0
 """Seconds that one transactional call may take before it is asked again."""
 
@@ -65,7 +66,7 @@ class Shard(Protocol):
         """What the messages since the last call change; `version` is the offset behind them."""
 
 
-class Lost(Exception):  # noqa: N818 - not an error: somebody else goes on
+class Lost(Exception):
     """The partitions of a batch are no longer ours, or the program is ending."""
 
 
@@ -373,11 +374,10 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
     """
     consumer = ownership.consumer
     batch = ownership.batch = []
-    size, wait, asked = 0, FIRST_WAIT, 1
-    while len(batch) < BATCH and size < BATCH_BYTES:
-        found = consumer.consume(asked, wait)
-        if not found:
-            break
+    size = 0
+    found = consumer.consume(1, FIRST_WAIT)
+    until = time.monotonic() + MORE_WAIT
+    while found and len(batch) < BATCH and size < BATCH_BYTES:
         for message in found:
             error = message.error()
             if error is None:
@@ -385,7 +385,12 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
                 batch.append(message)
             else:
                 _news(program, message, error)
-        wait, asked = MORE_WAIT, 1_000
+        left = until - time.monotonic()
+        if (
+            left <= 0 and len(found) < CHUNK
+        ):  # no backlog: who waits for the batch has waited enough
+            break
+        found = consumer.consume(CHUNK, max(left, 0))
     ownership.batch = []
     _count(program, consumer, batch)
     return batch

@@ -83,24 +83,31 @@ def guarded(command: Any, args: Sequence[str]) -> int:
     try:
         code = command.main(args=list(args), prog_name="crosstown", standalone_mode=False)
         sys.stdout.flush()
-    except CrosstownError as error:
-        _say(error)
-        return error.exit_code
-    except typer.TyperException as error:  # usage: with the command's own words
-        cast("Any", error).show()
-        return int(cast("Any", error).exit_code)
-    except typer.Exit as end:
-        return end.exit_code
-    except (typer.Abort, KeyboardInterrupt):
-        err.print("stopped")
-        return 130
     except BrokenPipeError:  # `| head` has seen enough
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001 - the last line of defence
-        return _inner_fault(error)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
+        return _code_of(error)
     return code if isinstance(code, int) else 0
+
+
+def _code_of(error: BaseException) -> int:
+    """Say what is wrong, and give its exit code."""
+    match error:
+        case CrosstownError():
+            _say(error)
+            return error.exit_code
+        case typer.TyperException():  # usage: with the command's own words
+            cast("Any", error).show()
+            return int(cast("Any", error).exit_code)
+        case typer.Exit():
+            return error.exit_code
+        case typer.Abort() | KeyboardInterrupt():
+            err.print("stopped")
+            return 130
+        case _:
+            return _inner_fault(error)
 
 
 def _say(error: CrosstownError) -> None:
@@ -116,7 +123,7 @@ def _plain(text: str) -> str:
     return text.replace("[", r"\[")
 
 
-def _inner_fault(error: Exception) -> int:
+def _inner_fault(error: BaseException) -> int:
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
     with tempfile.NamedTemporaryFile(
         "w", prefix=f"crosstown-fault-{stamp}-", suffix=".txt", delete=False, encoding="utf-8"

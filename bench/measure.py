@@ -1,0 +1,109 @@
+"""What a process tree costs: wall and CPU seconds, memory; and how far a group has come."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from confluent_kafka import Consumer, TopicPartition
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class Cost:
+    """Of the work between the first commit and the last: events, seconds, CPU seconds, bytes."""
+
+    events: int
+    seconds: float
+    cpu: float
+    rss: int
+
+    @property
+    def rate(self) -> float:
+        return self.events / self.seconds if self.seconds else 0.0
+
+    @property
+    def cpu_per_million(self) -> float:
+        return self.cpu / self.events * 1e6 if self.events else 0.0
+
+
+def cpu_of(process: psutil.Process) -> float:
+    """CPU seconds of a process and its children, user and system."""
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
+        times = one.cpu_times()
+        total += times.user + times.system
+    return total
+
+
+class Group:
+    """A consumer group's place in its topics."""
+
+    def __init__(self, bootstrap: str, group: str, is_its: Callable[[str], bool]) -> None:
+        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+        self._partitions = [
+            TopicPartition(name, partition)
+            for name, topic in self._consumer.list_topics(timeout=10).topics.items()
+            if is_its(name)
+            for partition in topic.partitions
+        ]
+        self.end = sum(
+            self._consumer.get_watermark_offsets(TopicPartition(p.topic, p.partition), timeout=10)[
+                1
+            ]
+            for p in self._partitions
+        )
+
+    def at(self) -> int:
+        """The sum of the committed offsets."""
+        found = self._consumer.committed(
+            [TopicPartition(p.topic, p.partition) for p in self._partitions], timeout=10
+        )
+        return sum(max(tp.offset, 0) for tp in found)
+
+    def close(self) -> None:
+        self._consumer.close()
+
+
+def run_until_done(
+    command: Sequence[str], env: dict[str, str], group: Group, log: Path, slack: int = 0
+) -> Cost:
+    """Start a program, and measure from its first commit until it stands at the end of its topics.
+
+    `slack` are offsets at the end that hold no data (markers of transactions).
+    """
+    with log.open("wb") as file:
+        child = subprocess.Popen(
+            command, env={**os.environ, **env}, stdout=file, stderr=file, cwd=ROOT
+        )
+    try:
+        process = psutil.Process(child.pid)
+        began_at = group.at()
+        while (first := group.at()) == began_at:
+            _alive(child, log)
+            time.sleep(0.02)
+        began, began_cpu = time.monotonic(), cpu_of(process)
+        while (now := group.at()) < group.end - slack:
+            _alive(child, log)
+            time.sleep(0.02)
+        return Cost(
+            now - first,
+            time.monotonic() - began,
+            cpu_of(process) - began_cpu,
+            process.memory_info().rss,
+        )
+    finally:
+        child.terminate()
+        child.wait(30)
+
+
+def _alive(child: subprocess.Popen[bytes], log: Path) -> None:
+    if child.poll() is not None:
+        sys.exit(f"{log.name} ended with {child.returncode}:\n{log.read_text()[-3000:]}")

@@ -1,0 +1,273 @@
+"""The whole path on a generated city: publish, intake, cases, each over a filled topic; latency.
+
+run(events, folder)   throughput of each program, and the memory that a record costs
+latency(...)          p50 and p99 from the event's sending to its timeline, at a steady rate
+hot_case(...)         one case of 200 entries, into which every event falls
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import psutil
+from confluent_kafka import Consumer, Producer, TopicPartition
+from bench.measure import ROOT, Cost, Group, cpu_of, run_until_done
+
+from connectors import source
+from crosstown import kafka, sample
+from crosstown.broker import Broker
+from crosstown.codec import Encoder, frame
+from crosstown.formats import TIMELINE, plain
+from crosstown.home import Endpoints, Home
+from crosstown.ports import choose
+from crosstown.prepare import prepare
+from crosstown.publish import publish
+from crosstown.registry import Registry
+from crosstown.repository import Repository
+from crosstown.settings import Settings
+
+AGENCY, REPOSITORY = "riverton-tenants", Repository.load()
+EVENTS = REPOSITORY.contracts["any/events"]
+
+
+class Backbone:
+    """Kafka and the registry without a supervisor: the bench starts each program when it wants."""
+
+    def __init__(self, home: Path) -> None:
+        port = choose()
+        self.broker = Broker(Settings(home=home)).start()
+        self.endpoints = Endpoints(self.broker.bootstrap, f"http://127.0.0.1:{port}")
+        self.settings = Settings(
+            home=home, bootstrap=self.broker.bootstrap, registry=self.endpoints.registry
+        )
+        self.home = Home(home).make()
+        self.env = {
+            "CROSSTOWN_HOME": str(home),
+            "CROSSTOWN_BOOTSTRAP": self.broker.bootstrap,
+            "CROSSTOWN_REGISTRY": self.endpoints.registry,
+            "CROSSTOWN_REGISTRY_PORT": str(port),
+        }
+        self.registry = self.start("crosstown.registry_server")
+        Registry(self.endpoints.registry).wait(30)
+        prepare(self.settings, self.endpoints)
+
+    def start(self, module: str) -> subprocess.Popen[bytes]:
+        log = (self.home.logs / f"{module}.log").open("ab")
+        return subprocess.Popen(
+            [sys.executable, "-m", module],
+            env={**os.environ, **self.env},
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+        )
+
+    def program(self, name: str, is_its: Any, slack: int = 0) -> Cost:
+        """Run one program over what lies in its topics."""
+        group = Group(self.broker.bootstrap, name, is_its)
+        try:
+            return run_until_done(
+                [sys.executable, "-m", f"streams.{name}"],
+                self.env,
+                group,
+                self.home.logs / f"bench-{name}.log",
+                slack,
+            )
+        finally:
+            group.close()
+
+    def close(self) -> None:
+        self.registry.terminate()
+        self.registry.wait(20)
+        self.broker.stop()
+
+
+@contextmanager
+def backbone(home: Path) -> Iterator[Backbone]:
+    one = Backbone(home)
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def run(events: int, folder: Path) -> dict[str, Any]:
+    """Throughput and CPU of publish, intake and cases over `events` of the sample city."""
+    files = sample.write(folder / "sample", events=events)
+    with backbone(folder / "home") as bone:
+        me = psutil.Process()
+        began, began_cpu = time.monotonic(), cpu_of(me)
+        reports = publish(
+            bone.settings,
+            bone.endpoints,
+            REPOSITORY,
+            lambda naming: source("riverton", naming),
+            files,
+        )
+        said = sum(one.published for one in reports)
+        published = Cost(said, time.monotonic() - began, cpu_of(me) - began_cpu, 0)
+        # A batch's commit puts a marker on each partition: the last one is behind the last data.
+        intake = bone.program("intake", lambda topic: topic.startswith("events."))
+        cases = bone.program("cases", lambda topic: topic == "accepted", slack=1)
+        records = _records(bone)
+        empty = _empty_rss(bone)
+    return {
+        "events": said,
+        "records": records,
+        "publish": _row(published),
+        "intake": _row(intake),
+        "cases": _row(cases),
+        "bytes_per_record": round((cases.rss - empty) / records),
+    }
+
+
+def _row(cost: Cost) -> dict[str, float]:
+    return {
+        "events_per_second": round(cost.rate),
+        "cpu_seconds_per_million": round(cost.cpu_per_million, 1),
+    }
+
+
+def _records(bone: Backbone) -> int:
+    """How many records `timelines` tells of: its distinct keys."""
+    consumer = Consumer(kafka.consumer(bone.settings, bone.endpoints, enable_partition_eof=True))
+    consumer.assign([TopicPartition("timelines", 0, 0)])
+    keys = set()
+    while (message := consumer.poll(10)) is not None and message.error() is None:
+        keys.add(message.key())
+    consumer.close()
+    return len(keys)
+
+
+def _empty_rss(bone: Backbone) -> int:
+    """What the case program takes before it holds anything: started on an empty installation."""
+    with backbone(bone.home.path.with_name("empty")) as other:
+        child = other.start("streams.cases")
+        time.sleep(6)
+        rss = psutil.Process(child.pid).memory_info().rss
+        child.terminate()
+        child.wait(20)
+    return rss
+
+
+def latency(folder: Path, rate: int, seconds: int) -> dict[str, float]:
+    """From sending an event to seeing its timeline, read_committed, in milliseconds."""
+    with backbone(folder / "home") as bone:
+        programs = [bone.start("streams.intake"), bone.start("streams.cases")]
+        try:
+            sent: dict[str, float] = {}
+            seen: dict[str, float] = {}
+            done = threading.Event()
+            reader = threading.Thread(target=_watch, args=(bone, seen, done))
+            reader.start()
+            time.sleep(8)
+            _send(bone, sent, rate, seconds)
+            deadline = time.monotonic() + 30
+            while len(seen) < len(sent) and time.monotonic() < deadline:
+                time.sleep(0.1)
+            done.set()
+            reader.join()
+        finally:
+            for child in programs:
+                child.terminate()
+                child.wait(20)
+    took = sorted((seen[record] - at) * 1000 for record, at in sent.items() if record in seen)
+    warm = [value for value in took]
+    return {
+        "rate": rate,
+        "events": len(sent),
+        "seen": len(took),
+        "p50_ms": round(statistics.median(warm)),
+        "p99_ms": round(warm[int(len(warm) * 0.99)]),
+    }
+
+
+def _producer(bone: Backbone) -> tuple[Producer, bytes, Encoder]:
+    topic = EVENTS.topic(AGENCY)
+    kafka.ensure_topics(
+        kafka.wait_for_broker(bone.settings, bone.endpoints, 10),
+        [kafka.Topic(topic, 1, kafka.EVENTS)],
+    )
+    schema_id = Registry(bone.endpoints.registry).register(
+        EVENTS.subject(AGENCY), EVENTS.schema_text
+    )
+    made = Producer(kafka.producer(bone.settings, bone.endpoints, linger_ms=5))
+    return made, frame(schema_id, b""), Encoder(EVENTS.schema)
+
+
+def _event(number: int, at: int, place: str, kind: str = "seen") -> dict[str, Any]:
+    return {
+        "agency": AGENCY,
+        "record": f"{AGENCY}/bench/{number}",
+        "type": kind,
+        "step": "REPORTED",
+        "occurred_at": at,
+        "due_at": None,
+        "jurisdiction": "us-xx-riverton",
+        "place": place,
+        "area": "North",
+        "concern": "housing-condition",
+        "to_agency": "",
+        "channel": "phone",
+        "refs": [],
+        "flags": [],
+        "identity": [],
+        "payload": "x" * 80,
+    }
+
+
+def _send(bone: Backbone, sent: dict[str, float], rate: int, seconds: int) -> None:
+    producer, head, encoder = _producer(bone)
+    topic, start = EVENTS.topic(AGENCY), time.monotonic()
+    for number in range(rate * seconds):
+        ahead = start + number / rate - time.monotonic()
+        if ahead > 0.002:
+            producer.poll(ahead)
+        event = _event(number, time.time_ns() // 1000, f"address:{number // 3}-bench-st")
+        sent[event["record"]] = time.monotonic()
+        producer.produce(topic, head + encoder.encode(event), event["record"].encode())
+    producer.flush(30)
+
+
+def _watch(bone: Backbone, seen: dict[str, float], done: threading.Event) -> None:
+    schema = fastavro.parse_schema(plain(TIMELINE))
+    consumer = Consumer(kafka.consumer(bone.settings, bone.endpoints, fetch_wait_max_ms=20))
+    consumer.assign([TopicPartition("timelines", 0, 0)])
+    while not done.is_set():
+        for message in consumer.consume(500, 0.01):
+            if message.error() is None:
+                said = fastavro.schemaless_reader(BytesIO(message.value()[5:]), schema, None)
+                seen.setdefault(said["record"], time.monotonic())
+    consumer.close()
+
+
+def hot_case(folder: Path, events: int) -> dict[str, Any]:
+    """Every event falls into one case that has 200 entries: what each costs."""
+    with backbone(folder / "home") as bone:
+        producer, head, encoder = _producer(bone)
+        topic, at = EVENTS.topic(AGENCY), time.time_ns() // 1000 - 86_400_000_000
+        for number in range(events):  # 100 records, two events each, said again and again
+            event = _event(
+                number % 100, at + number % 200, "address:1-hot-st", f"t{number % 200 // 100}"
+            )
+            event["payload"] = str(number)
+            producer.produce(topic, head + encoder.encode(event), event["record"].encode())
+            if number % 10_000 == 0:
+                producer.poll(0)
+        producer.flush(60)
+        bone.program("intake", lambda name: name.startswith("events."))
+        return {
+            "events": events,
+            "entries": 200,
+            **_row(bone.program("cases", lambda t: t == "accepted", 1)),
+        }
