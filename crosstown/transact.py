@@ -374,10 +374,10 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
     """
     consumer = ownership.consumer
     batch = ownership.batch = []
-    size = 0
-    found = consumer.consume(1, FIRST_WAIT)
-    until = time.monotonic() + MORE_WAIT
-    while found and len(batch) < BATCH and size < BATCH_BYTES:
+    size, asked, wait = 0, 1, FIRST_WAIT
+    until = 0.0
+    while len(batch) < BATCH and size < BATCH_BYTES:
+        found = consumer.consume(asked, wait)
         for message in found:
             error = message.error()
             if error is None:
@@ -385,12 +385,11 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
                 batch.append(message)
             else:
                 _news(program, message, error)
-        left = until - time.monotonic()
-        if (
-            left <= 0 and len(found) < CHUNK
-        ):  # no backlog: who waits for the batch has waited enough
+        until = until or time.monotonic() + MORE_WAIT
+        wait = until - time.monotonic()
+        if wait <= 0 and len(found) < asked:  # no backlog: who waits for the batch waited enough
             break
-        found = consumer.consume(CHUNK, max(left, 0))
+        asked, wait = CHUNK, max(wait, 0)
     ownership.batch = []
     _count(program, consumer, batch)
     return batch
