@@ -10,15 +10,23 @@ from crosstown.settings import Settings
 def prepare(settings: Settings, endpoints: Endpoints) -> int:
     """Make topics and schemas that aren't there; returns how many shards there are.
 
-    Who doesn't say `--partitions` gets as many as there are already. Raises `Stop` where another
-    number was asked for, `Unavailable` where Kafka doesn't answer.
+    Raises `Stop` where another number of shards was asked for, `Unavailable` where Kafka or the
+    registry doesn't answer.
     """
+    partitions = own_topics(settings, endpoints)
+    admin = kafka.wait_for_broker(settings, endpoints, timeout=60)
+    kafka.ensure_topics(admin, _contracts(settings, endpoints))
+    return partitions
+
+
+def own_topics(settings: Settings, endpoints: Endpoints) -> int:
+    """Make the topics that Crosstown itself writes; who asks for no number of shards gets theirs."""
     admin = kafka.wait_for_broker(settings, endpoints, timeout=60)
     partitions = settings.partitions
     if "partitions" not in settings.model_fields_set:
         present = admin.list_topics(timeout=30).topics
         partitions = len(present["accepted"].partitions) if "accepted" in present else partitions
-    kafka.ensure_topics(admin, [*kafka.own_topics(partitions), *_contracts(settings, endpoints)])
+    kafka.ensure_topics(admin, kafka.own_topics(partitions))
     return partitions
 
 

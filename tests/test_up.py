@@ -26,7 +26,7 @@ from crosstown import detached, living
 from crosstown.broker import Broker
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints, Home
-from crosstown.prepare import prepare
+from crosstown.prepare import own_topics
 from crosstown.running import running
 from crosstown.settings import Settings
 from crosstown.supervise import NAMES
@@ -60,7 +60,7 @@ import signal, sys
 from crosstown.errors import CrosstownError
 from crosstown.settings import Settings
 from crosstown.supervise import Supervisor
-one = Supervisor(Settings(), lambda text: print(text, flush=True), registry="small_registry",
+one = Supervisor(Settings(), lambda text: print(text, flush=True),
                  programs={programs!r})
 for number in (signal.SIGTERM, signal.SIGINT):
     signal.signal(number, lambda *_: one.stopping.set())
@@ -135,7 +135,7 @@ def city(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     made: list[City] = []
 
     def make(bootstrap: str = "", **sources: str) -> City:
-        sources = {"registry": IDLE, **(sources or {"intake": IDLE, "cases": IDLE})}
+        sources = sources or {"intake": IDLE, "cases": IDLE}
         for name, source in sources.items():
             (tmp_path / f"small_{name}.py").write_text(source.format(name=name))
         programs = {name: f"small_{name}" for name in sources if name != "registry"}
@@ -253,7 +253,7 @@ def test_other_partitions_than_there_are_go_unsaid(
     city: Make, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = city(broker.bootstrap, intake=IDLE)
-    there = prepare(small.settings, Endpoints(broker.bootstrap, ""))
+    there = own_topics(small.settings, Endpoints(broker.bootstrap, ""))
     monkeypatch.setenv("CROSSTOWN_PARTITIONS", str(there + 1))
     with pytest.raises(detached.NotUp, match=f"has {there} partitions, not {there + 1}") as caught:
         detached.start(Settings(), command=[sys.executable, str(small.script)], timeout=60)
