@@ -34,13 +34,15 @@ class Cost:
         return self.cpu / self.events * 1e6 if self.events else 0.0
 
 
+def own_cpu(process: psutil.Process) -> float:
+    """CPU seconds of a process without its children, user and system."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
 def cpu_of(process: psutil.Process) -> float:
     """CPU seconds of a process and its children, user and system."""
-    total = 0.0
-    for one in (process, *process.children(recursive=True)):
-        times = one.cpu_times()
-        total += times.user + times.system
-    return total
+    return sum(own_cpu(one) for one in (process, *process.children(recursive=True)))
 
 
 class Group:

@@ -22,7 +22,7 @@ from typing import Any
 import fastavro
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
-from bench.measure import ROOT, Cost, Group, cpu_of, run_until_done
+from bench.measure import ROOT, Cost, Group, own_cpu, run_until_done
 
 from connectors import source
 from crosstown import kafka, sample
@@ -39,6 +39,8 @@ from crosstown.settings import Settings
 
 AGENCY, REPOSITORY = "riverton-tenants", Repository.load()
 EVENTS = REPOSITORY.contracts["any/events"]
+WARM = 5
+"""Seconds of the latency's load that aren't counted."""
 
 
 class Backbone:
@@ -46,6 +48,7 @@ class Backbone:
 
     def __init__(self, home: Path) -> None:
         port = choose()
+        self.registry: subprocess.Popen[bytes] | None = None
         self.broker = Broker(Settings(home=home)).start()
         self.endpoints = Endpoints(self.broker.bootstrap, f"http://127.0.0.1:{port}")
         self.settings = Settings(
@@ -58,9 +61,13 @@ class Backbone:
             "CROSSTOWN_REGISTRY": self.endpoints.registry,
             "CROSSTOWN_REGISTRY_PORT": str(port),
         }
-        self.registry = self.start("crosstown.registry_server")
-        Registry(self.endpoints.registry).wait(30)
-        prepare(self.settings, self.endpoints)
+        try:
+            self.registry = self.start("crosstown.registry_server")
+            Registry(self.endpoints.registry).wait(30)
+            prepare(self.settings, self.endpoints)
+        except BaseException:
+            self.close()
+            raise
 
     def start(self, module: str) -> subprocess.Popen[bytes]:
         log = (self.home.logs / f"{module}.log").open("ab")
@@ -87,8 +94,9 @@ class Backbone:
             group.close()
 
     def close(self) -> None:
-        self.registry.terminate()
-        self.registry.wait(20)
+        if self.registry is not None:
+            self.registry.terminate()
+            self.registry.wait(20)
         self.broker.stop()
 
 
@@ -101,12 +109,11 @@ def backbone(home: Path) -> Iterator[Backbone]:
         one.close()
 
 
-def run(events: int, folder: Path) -> dict[str, Any]:
-    """Throughput and CPU of publish, intake and cases over `events` of the sample city."""
-    files = sample.write(folder / "sample", events=events)
+def run(files: list[Path], folder: Path) -> dict[str, Any]:
+    """Throughput and CPU of publish, intake and cases over the sample city's exports."""
     with backbone(folder / "home") as bone:
         me = psutil.Process()
-        began, began_cpu = time.monotonic(), cpu_of(me)
+        began, began_cpu = time.monotonic(), own_cpu(me)
         reports = publish(
             bone.settings,
             bone.endpoints,
@@ -115,19 +122,18 @@ def run(events: int, folder: Path) -> dict[str, Any]:
             files,
         )
         said = sum(one.published for one in reports)
-        published = Cost(said, time.monotonic() - began, cpu_of(me) - began_cpu, 0)
+        published = Cost(said, time.monotonic() - began, own_cpu(me) - began_cpu, 0)
         # A batch's commit puts a marker on each partition: the last one is behind the last data.
         intake = bone.program("intake", lambda topic: topic.startswith("events."))
         cases = bone.program("cases", lambda topic: topic == "accepted", slack=1)
-        records = _records(bone)
-        empty = _empty_rss(bone)
+        records = len({(said["jurisdiction"], said["record"]) for said in _timelines(bone)})
     return {
         "events": said,
         "records": records,
+        "rss": cases.rss,
         "publish": _row(published),
         "intake": _row(intake),
         "cases": _row(cases),
-        "bytes_per_record": round((cases.rss - empty) / records),
     }
 
 
@@ -138,57 +144,56 @@ def _row(cost: Cost) -> dict[str, float]:
     }
 
 
-def _records(bone: Backbone) -> int:
-    """How many records `timelines` tells of: its distinct keys."""
+def _timelines(bone: Backbone) -> Iterator[dict[str, Any]]:
+    """All that `timelines` says, from its beginning to its end."""
+    schema = fastavro.parse_schema(plain(TIMELINE))
     consumer = Consumer(kafka.consumer(bone.settings, bone.endpoints, enable_partition_eof=True))
     consumer.assign([TopicPartition("timelines", 0, 0)])
-    keys = set()
-    while (message := consumer.poll(10)) is not None and message.error() is None:
-        keys.add(message.key())
-    consumer.close()
-    return len(keys)
-
-
-def _empty_rss(bone: Backbone) -> int:
-    """What the case program takes before it holds anything: started on an empty installation."""
-    with backbone(bone.home.path.with_name("empty")) as other:
-        child = other.start("streams.cases")
-        time.sleep(6)
-        rss = psutil.Process(child.pid).memory_info().rss
-        child.terminate()
-        child.wait(20)
-    return rss
+    while True:
+        for message in consumer.consume(2_000, 10):
+            if message.error() is not None:
+                consumer.close()
+                return
+            yield fastavro.schemaless_reader(BytesIO(message.value()[5:]), schema, None)
 
 
 def latency(folder: Path, rate: int, seconds: int) -> dict[str, float]:
-    """From sending an event to seeing its timeline, read_committed, in milliseconds."""
+    """From sending an event to seeing its timeline, read_committed, in milliseconds.
+
+    The first five seconds warm up and aren't counted: an agency's topic is found within a second.
+    `empty_rss` is what the case program takes before it holds anything, in bytes.
+    """
     with backbone(folder / "home") as bone:
         programs = [bone.start("streams.intake"), bone.start("streams.cases")]
+        sent: dict[str, float] = {}
+        seen: dict[str, float] = {}
+        done = threading.Event()
+        reader = threading.Thread(target=_watch, args=(bone, seen, done))
         try:
-            sent: dict[str, float] = {}
-            seen: dict[str, float] = {}
-            done = threading.Event()
-            reader = threading.Thread(target=_watch, args=(bone, seen, done))
             reader.start()
-            time.sleep(8)
-            _send(bone, sent, rate, seconds)
+            time.sleep(5)
+            empty = psutil.Process(programs[1].pid).memory_info().rss
+            _send(bone, sent, rate, seconds + WARM)
             deadline = time.monotonic() + 30
             while len(seen) < len(sent) and time.monotonic() < deadline:
                 time.sleep(0.1)
+        finally:
             done.set()
             reader.join()
-        finally:
             for child in programs:
                 child.terminate()
                 child.wait(20)
-    took = sorted((seen[record] - at) * 1000 for record, at in sent.items() if record in seen)
-    warm = [value for value in took]
+    if len(seen) < len(sent):
+        sys.exit(f"{len(sent) - len(seen):,} of {len(sent):,} events never came into a timeline")
+    counted = list(sent.items())[rate * WARM :]
+    took = sorted((seen[record] - at) * 1000 for record, at in counted)
     return {
         "rate": rate,
-        "events": len(sent),
-        "seen": len(took),
-        "p50_ms": round(statistics.median(warm)),
-        "p99_ms": round(warm[int(len(warm) * 0.99)]),
+        "events": len(took),
+        "empty_rss": empty,
+        "p50_ms": round(statistics.median(took)),
+        "p99_ms": round(took[int(len(took) * 0.99)]),
+        "longest_ms": round(took[-1]),
     }
 
 
@@ -256,18 +261,18 @@ def hot_case(folder: Path, events: int) -> dict[str, Any]:
     with backbone(folder / "home") as bone:
         producer, head, encoder = _producer(bone)
         topic, at = EVENTS.topic(AGENCY), time.time_ns() // 1000 - 86_400_000_000
-        for number in range(events):  # 100 records, two events each, said again and again
+        for number in range(events):  # 100 records, two events each, corrected to and fro
             event = _event(
                 number % 100, at + number % 200, "address:1-hot-st", f"t{number % 200 // 100}"
             )
-            event["payload"] = str(number)
+            event["payload"] = f"said {number // 200 % 2}"
             producer.produce(topic, head + encoder.encode(event), event["record"].encode())
             if number % 10_000 == 0:
                 producer.poll(0)
         producer.flush(60)
         bone.program("intake", lambda name: name.startswith("events."))
-        return {
-            "events": events,
-            "entries": 200,
-            **_row(bone.program("cases", lambda t: t == "accepted", 1)),
-        }
+        cost = bone.program("cases", lambda name: name == "accepted", slack=1)
+        told = [said["case"] for said in _timelines(bone) if said["case"]]
+    if told[-1]["entry_count"] != 200:
+        sys.exit(f"the hot case has {told[-1]['events']} entries, not 200")
+    return {"events": events, "entries": 200, "messages": len(told), **_row(cost)}
