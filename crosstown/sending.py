@@ -81,7 +81,8 @@ class Sending:
         batch, self._batch = self._batch, []
         said = [(_key(event), _content(event)) for event, _ in batch]
         known = self._ledger.heard([key for key, _ in said])
-        for key, heard in self._under_way.items():
+        for key in {key for key, _ in said} & self._under_way.keys():
+            heard = self._under_way[key]
             of = known.setdefault(key, heard)
             of.said |= heard.said
             of.later = heard.later or of.later

@@ -35,7 +35,7 @@ from crosstown.program import Program
 
 log = logging.getLogger(__name__)
 
-BATCH: Final = 10_000
+BATCH: Final = 20_000
 BATCH_BYTES: Final = 16 << 20
 FIRST_WAIT: Final = 0.5
 MORE_WAIT: Final = 0.01

@@ -73,11 +73,14 @@ def kill_again_and_again(
             files = shuffled(boston, tmp_path / f"round-{rounds}", rounds)
             sending = home.background("publish", "boston-311", *files)
             rounds += 1
-            for name in TOPICS:  # while one of them is down the other's work piles up
-                while home.lag(name, TOPICS[name]) <= 500 and sending.poll() is None:
+            for (
+                name,
+                is_its,
+            ) in TOPICS.items():  # while one of them is down the other's work piles up
+                while home.lag(name, is_its) <= 500 and sending.poll() is None:
                     time.sleep(0.05)
                 while done[name] < kills and kill_if_it_lags(home, name, dice):
-                    done[name] += 1
+                    done |= {name: done[name] + 1}
             if rounds == 1:
                 broker = home.process("broker")["pid"]
                 home.kill("broker")
