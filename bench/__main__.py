@@ -1,6 +1,6 @@
 """Measure, and put the tables into docs/bench.md and the picture into docs/bench.svg.
 
-python -m bench                 all of it: about forty minutes on two cores
+python -m bench                 all of it: about an hour on two cores
 python -m bench engines|path    one half
 python -m bench --quick         one small run of each, to see that it works; writes no docs
 python -m bench report          tables and picture anew from the last results
@@ -16,6 +16,7 @@ import platform
 import shutil
 import signal
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -44,7 +45,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one small run of each")
     parser.add_argument("--runs", type=int, default=5, help="medians of so many")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # in order: nothing is left
     RESULTS.mkdir(exist_ok=True)
     runs = 1 if given.quick else max(1, given.runs)
     folder = Path(tempfile.mkdtemp(prefix="crosstown-bench-"))
@@ -58,6 +59,9 @@ def main() -> int:
     except CrosstownError as error:
         print(f"{error} -> {error.mend}" if error.mend else error, file=sys.stderr)
         return error.exit_code
+    except subprocess.CalledProcessError as error:  # a peer's environment, mostly: no network
+        print(f"{error} -> are the package registries in reach?", file=sys.stderr)
+        return 5
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     report.write(RESULTS, quick=given.quick)

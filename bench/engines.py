@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from bench import fold, java
-from bench.measure import ROOT, Cost, Group, cpu_of
+from bench.measure import ROOT, Cost, Group, cpu_of, end
 from crosstown.broker import Broker
 from crosstown.settings import Settings
 
@@ -197,12 +197,7 @@ def _measured(command: Sequence[str], env: dict[str, str], group: Group, log: Pa
             time.sleep(0.05)
         rss = process.memory_info().rss
     finally:
-        child.terminate()
-        try:
-            child.wait(30)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        end(child)
     counted = [row for row in seen if row[0] >= group.end / 5]
     if len(counted) < 3:  # a trial over few events
         counted = seen[-2:]

@@ -102,8 +102,17 @@ def run_until_done(
             process.memory_info().rss,
         )
     finally:
-        child.terminate()
+        end(child)
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """End a child in order; by force after half a minute, so that nothing is left behind."""
+    child.terminate()
+    try:
         child.wait(30)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _alive(child: subprocess.Popen[bytes], log: Path) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 import fastavro
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
-from bench.measure import ROOT, Cost, Group, own_cpu, run_until_done
+from bench.measure import ROOT, Cost, Group, end, own_cpu, run_until_done
 
 from connectors import source
 from crosstown import kafka, sample
@@ -95,8 +95,7 @@ class Backbone:
 
     def close(self) -> None:
         if self.registry is not None:
-            self.registry.terminate()
-            self.registry.wait(20)
+            end(self.registry)
         self.broker.stop()
 
 
@@ -181,8 +180,7 @@ def latency(folder: Path, rate: int, seconds: int) -> dict[str, float]:
             done.set()
             reader.join()
             for child in programs:
-                child.terminate()
-                child.wait(20)
+                end(child)
     if len(seen) < len(sent):
         sys.exit(f"{len(sent) - len(seen):,} of {len(sent):,} events never came into a timeline")
     counted = list(sent.items())[rate * WARM :]
