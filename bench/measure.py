@@ -14,6 +14,8 @@ import psutil
 from confluent_kafka import Consumer, TopicPartition
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 120
+"""Seconds without a commit after which a program is given up."""
 
 
 @dataclass
@@ -88,12 +90,16 @@ def run_until_done(
     try:
         process = psutil.Process(child.pid)
         began_at = group.at()
+        deadline = time.monotonic() + PATIENCE
         while (first := group.at()) == began_at:
-            _alive(child, log)
+            _alive(child, log, deadline)
             time.sleep(0.02)
         began, began_cpu = time.monotonic(), cpu_of(process)
+        last = first
         while (now := group.at()) < group.end - slack:
-            _alive(child, log)
+            if now != last:
+                last, deadline = now, time.monotonic() + PATIENCE
+            _alive(child, log, deadline)
             time.sleep(0.02)
         return Cost(
             now - first,
@@ -115,6 +121,8 @@ def end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _alive(child: subprocess.Popen[bytes], log: Path) -> None:
+def _alive(child: subprocess.Popen[bytes], log: Path, deadline: float) -> None:
+    if time.monotonic() > deadline:
+        sys.exit(f"{log.name}: nothing committed for {PATIENCE} s:\n{log.read_text()[-3000:]}")
     if child.poll() is not None:
         sys.exit(f"{log.name} ended with {child.returncode}:\n{log.read_text()[-3000:]}")
