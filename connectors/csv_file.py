@@ -7,6 +7,7 @@ mark, CRLF, another order of columns or further columns change nothing.
 from __future__ import annotations
 
 import contextlib
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import ClassVar, Final, TextIO
@@ -14,7 +15,7 @@ from typing import ClassVar, Final, TextIO
 from connectors.csv_records import BrokenRecord, Records
 from connectors.text_file import check_text, shown
 from connectors.times import LocalTimes, instant
-from crosstown.errors import Refused
+from crosstown.errors import CrosstownError, Refused
 from crosstown.naming import Naming
 from crosstown.source import Reject, Said
 
@@ -43,7 +44,11 @@ class Row:
 
     def __getitem__(self, column: str) -> str:
         """The text of a column that the source requires."""
-        return self._cells[self._columns[column]].strip()
+        at = self._columns.get(column)
+        if at is None:
+            raise BrokenCell(column, "missing-columns", "the source asks for a column that the file"
+                             " lacks and its head doesn't name")  # fmt: skip
+        return self._cells[at].strip()
 
     def get(self, column: str) -> str:
         """The text of a column that the file may lack; empty where it does."""
@@ -133,6 +138,10 @@ class CsvFile:
                     said = list(self.events(Row(cells, columns, self._times, line)))
                 except BrokenCell as error:
                     yield Reject(line, error.column, _reason(error), shown(records.raw))
+                except CrosstownError:
+                    raise
+                except Exception as error:  # noqa: BLE001 - a city's own source; the others go on
+                    yield Reject(line, "", _failed(error), shown(records.raw))
                 else:
                     yield from said
 
@@ -191,6 +200,13 @@ def _cell_problem(cell: str) -> str:
     if not cell.isascii() and any("\ud800" <= char <= "\udfff" for char in cell):
         return "not-utf-8: bytes that are no UTF-8"
     return ""
+
+
+def _failed(error: Exception) -> str:
+    """A fault in a source's own code, with the line where it is."""
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(at.filename).name} line {at.lineno}"
+    return f"source-failed: {type(error).__name__}: {error} ({where})"[:400]
 
 
 def _reason(error: BrokenCell) -> str:

@@ -105,6 +105,9 @@ def _object(line: bytes) -> dict[str, Any]:
         value = json.loads(line.decode(), parse_constant=_no_number, object_pairs_hook=_once)
     except UnicodeDecodeError:
         raise _BrokenFieldError("", "not-utf-8: bytes that are no UTF-8") from None
+    except json.JSONDecodeError as error:
+        why = f"{error.msg} at character {error.pos + 1}; an event is one JSON object on one line"
+        raise _BrokenFieldError("", f"not-json: {why}") from None
     except (ValueError, RecursionError) as error:
         why = "nested too deep" if isinstance(error, RecursionError) else str(error)
         raise _BrokenFieldError("", f"not-json: {why}") from None

@@ -65,6 +65,7 @@ class Checker:
             return tuple([self.check(said) for said in together])
         except Refused as error:
             why = f"{error.reason}: {error.detail}" if error.detail else error.reason
+            why += f"; {error.mend}" if error.mend else ""
             field = error.field or _FIELDS.get(error.reason, "")
             return Reject(together[0].row, field, why, "")
 
@@ -75,12 +76,16 @@ class Checker:
             raise Stop(f"no contract {said.contract} in {self.repository.path}",
                        mend="add it there, or let CROSSTOWN_SCHEMAS name another folder")  # fmt: skip
         known_at = self.known_at if said.known_at is None else said.known_at
-        envelope = contract.envelope(said.body, said.agency, known_at, said.via)
-        if known_at > self.now + HOUR:
-            raise Refused("known-in-the-future", "known_at is over an hour from now")
         encoder = self._encoders.get(said.contract)
         if encoder is None:
             encoder = self._encoders[said.contract] = Encoder(contract.schema)
+        try:
+            envelope = contract.envelope(said.body, said.agency, known_at, said.via)
+        except (TypeError, ValueError, AttributeError):
+            encoder.encode(said.body)  # the mapping reckons with the schema's types: was it those?
+            raise
+        if known_at > self.now + HOUR:
+            raise Refused("known-in-the-future", "known_at is over an hour from now")
         topic = self._topics.get((said.contract, said.agency))
         if topic is None:
             topic = self._topics[said.contract, said.agency] = contract.topic(said.agency)

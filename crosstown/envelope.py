@@ -237,7 +237,7 @@ def check(e: Envelope) -> None:
                       mend="name the nearest records; theirs lead to the others")  # fmt: skip
     for ref in refs:
         _check_length("ref", ref)
-        _check_record(ref)
+        _check_record(ref, "refs")
 
 
 def _check_bytes(e: Envelope) -> None:
@@ -269,7 +269,8 @@ def _check_length(name: str, value: str) -> None:
                       mend="shorten it at the source: a cut one would join strangers")  # fmt: skip
 
 
-def _check_record(record: str) -> None:
+def _check_record(record: str, field: str = "record") -> None:
     parts = record.split("/", 2)
     if len(parts) < 3 or not all(parts) or not record.isprintable():
-        raise Refused("bad-record", f"{record!r} is not of the form agency/register/number")
+        raise Refused("bad-record", f"{record!r} is not of the form agency/register/number",
+                      field=field)  # fmt: skip

@@ -61,8 +61,8 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         node = yaml.compose(text, _Loader)
         data = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
     except FileNotFoundError:
-        raise Stop(f"{path} isn't there", mend="CROSSTOWN_SCHEMAS names a contract repository"
-                   ) from None  # fmt: skip
+        raise Stop(f"{path} isn't there", mend="a contract repository has agencies.yaml and "
+                   "concerns.yaml; begin with a copy of the one that ships") from None  # fmt: skip
     except (UnicodeDecodeError, OSError) as error:
         raise Stop(f"{path} can't be read: {error}", mend="save it as UTF-8") from None
     except yaml.MarkedYAMLError as error:

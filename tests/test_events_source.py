@@ -110,7 +110,7 @@ def test_another_order_of_fields_is_another_saying(repository: Repository, tmp_p
         ({"known_at": "2199-01-01T00:00:00Z"}, "known_at", "known-in-the-future"),
         ({"agency": "nobody", "record": "nobody/a/1"}, "agency", "unknown-agency"),
         ({"jurisdiction": "mars"}, "jurisdiction", "unknown-jurisdiction"),
-        ({"record": "visit/1"}, "record", "bad-record"),
+        ({"record": "visit/1"}, "record", "bad-record"), ({"refs": "4711"}, "refs", "bad-record"),
         ({"record": "animal-control/visit/1"}, "record", "record-of-another"),
         ({"step": "DONE"}, "step", "unknown-code"),
         ({"via": "pigeon"}, "via", "unknown-code"),
