@@ -11,6 +11,7 @@ from typing import Any
 
 from crosstown.casebook import connect, read_timeline
 from crosstown.errors import NotFound, Unavailable
+from crosstown.identity import slug
 from crosstown.timeline import city_digest
 
 
@@ -52,15 +53,20 @@ class Lookup:
         """Give the file back."""
         self._db.close()
 
-    def case(self, asked: str, jurisdiction: str = "") -> Found:
+    def case(self, asked: str, jurisdiction: str = "", *, place: str = "") -> Found:
         """The case that a case id, a record, a record's number or a place leads to.
 
-        Raises `NotFound`, with candidates where several cases answer.
+        `place` is the key that `asked` would be if it is an address in words; it is tried last.
+        Raises `NotFound`, with candidates where several cases answer, or some come near.
         """
-        ids = self._which(asked.strip(), jurisdiction)
+        asked = asked.strip()
+        ids = self._which(asked, jurisdiction) or (place and self._which(place, jurisdiction))
         if not ids:
-            raise NotFound(f"no case found for {asked!r}",
-                           mend="a case id, a record or its number, or a place; see crosstown cases")  # fmt: skip
+            near = self._near(place or asked, asked, jurisdiction)
+            raise NotFound(
+                f"no case found for {asked!r}" + (", but near it:" if near else ""),
+                candidates=near,
+                mend="a case id, a record or its number, or a place; see crosstown cases")  # fmt: skip
         if len(ids) > 1:
             raise NotFound(f"{asked!r} may mean {len(ids)} cases",
                            candidates=tuple(self._line(one) for one in ids[:20]),
@@ -72,6 +78,7 @@ class Lookup:
             "records.key = ?", "records.record = ?", "records.number = ?",
             "case_id in (select case_id from places where place = ?)",
             "case_id in (select case_id from places where place like '%:' || ? escape '\\')",
+            "records.number = ? collate nocase",
         ):  # fmt: skip
             value = _literal(asked) if "like" in where else asked
             rows = self._db.execute(
@@ -82,6 +89,27 @@ class Lookup:
             if rows:
                 return [row["case_id"] for row in rows]
         return []
+
+    def _near(self, place: str, asked: str, jurisdiction: str) -> tuple[str, ...]:
+        """Cases that a person may have meant, a line each: never taken, only offered.
+
+        The beginning of a case id or of a place, or a part of a record's number; at most five.
+        """
+        if len(slug(asked)) < 3:
+            return ()
+        rows = self._db.execute(
+            "select case_id, min(iif(number like '%' || :asked || '%' escape '\\', records.record,"
+            " null)) hit from records join cases using (case_id)"
+            " where (case_id like :asked || '%' escape '\\' or number like '%' || :asked || '%'"
+            " escape '\\' or case_id in (select case_id from places where place like"
+            " '%:' || :place || '%' escape '\\')) and :jurisdiction in ('', cases.jurisdiction)"
+            " group by case_id order by hit is null, hit, cases.first, case_id limit 5",
+            {"asked": _literal(asked), "place": _literal(place), "jurisdiction": jurisdiction},
+        ).fetchall()
+        return tuple(
+            self._line(row["case_id"]) + (f", with {row['hit']}" if row["hit"] else "")
+            for row in rows
+        )
 
     def _line(self, case_id: str) -> str:
         row = self._db.execute("select * from cases where case_id = ?", (case_id,)).fetchone()
@@ -118,20 +146,27 @@ class Lookup:
                     yield Pointer(ref, entry["record"], row["jurisdiction"], row["case_id"])
 
     def cases(
-        self, *, agencies: int = 1, place: str = "", jurisdiction: str = ""
-    ) -> Iterator[dict[str, Any]]:
-        """A row a case, the ones with most agencies first; times in microseconds."""
+        self, *, agencies: int = 1, place: str = "", written: str = "",
+        jurisdiction: str = "", status: str = "",
+    ) -> Iterator[dict[str, Any]]:  # fmt: skip
+        """A row a case, the ones with most agencies first; times in microseconds.
+
+        `written` is the key that `place` would be if it is an address in words.
+        """
         rows = self._db.execute(
             "select * from cases where agency_count >= :agencies"
-            " and :jurisdiction in ('', jurisdiction)"
+            " and :jurisdiction in ('', jurisdiction) and :status in ('', status)"
             " and (:place = '' or case_id in (select case_id from places where place = :place"
-            "      or place like '%:' || :like escape '\\'))"
+            "      or place like '%:' || :like escape '\\'"
+            "      or :written <> '' and place like '%:' || :written escape '\\'))"
             " order by agency_count desc, record_count desc, first, case_id",
             {
                 "agencies": agencies,
                 "place": place,
                 "like": _literal(place),
+                "written": _literal(written),
                 "jurisdiction": jurisdiction,
+                "status": status,
             },
         )
         for row in rows:

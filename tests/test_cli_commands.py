@@ -13,6 +13,8 @@ import pytest
 from installation import Installation, call, line
 from jsonschema import Draft202012Validator
 
+from crosstown.cli.stats import OPENED
+
 GOLDEN = Path(__file__).parent / "golden" / "cli"
 CANARY = "canary-7781"
 
@@ -147,6 +149,39 @@ def test_topic_cannot_be_looked_into(installation: Installation) -> None:
     said = installation("tail", "acepted")
     assert said.code == 2
     assert "accepted" in said.err.split(), "what there is"
+
+
+@pytest.mark.usefixtures("story")
+def test_clerk_must_type_like_a_program(installation: Installation) -> None:
+    installation(
+        "publish", "events", "-", stdin=line("TYPED-77", place="address:77-typed-ave")
+    ).ok()
+    installation.stats()
+    case = installation.case("TYPED-77")["case_id"]
+    for words in ("typed-77", "77 Typed Avenue, Apt 3", "77-typed-ave"):
+        assert installation.case(words)["case_id"] == case, words
+    for part in (case[:8], "TYPED-7", "77 typed"):
+        said = installation("case", part)
+        assert (said.code, said.out) == (2, ""), "a guess is offered, never taken"
+        assert case in said.err, part
+    assert "near" not in installation("case", "%").err
+
+
+def test_list_and_case_disagree_on_a_day(installation: Installation) -> None:
+    late = line("DAY-1", place="address:1-day-st", occurred_at="2026-03-02T23:30:00-06:00")
+    installation("publish", "events", "-", stdin=late).ok()
+    installation.stats()
+    assert "2026-03-02 to 2026-03-02" in installation("cases", "--place", "1 Day Street").ok().out
+
+
+def test_figure_does_not_lead_to_its_cases(installation: Installation, story: str) -> None:
+    figures = installation.stats()
+    for key, words in OPENED.items():
+        if key in figures and words.startswith("cases"):
+            found = installation(*words.split(), "-o", "json").ok().lines()
+            assert len(found) == figures[key], (key, story)
+    shown = installation("stats", COLUMNS="80").ok().out
+    assert "crosstown cases --status open" in shown
 
 
 def test_ambiguous_number_shows_a_strangers_case(installation: Installation) -> None:

@@ -28,8 +28,9 @@ def command(
     """Show a case: who did what when, how it reached us, and why each record is in it.
 
     Examples: `crosstown case riverton-311/request/2025-004711`, `crosstown case 2025-004711`,
-    `crosstown case address:12-elm-st`
+    `crosstown case "12 Elm Street"`
     """  # fmt: skip
+    from connectors.street import street_key
     from crosstown.cli.backbone import backbone
     from crosstown.home import Home
     from crosstown.lookup import Lookup
@@ -37,7 +38,7 @@ def command(
     chosen = settings(home)
     backbone(chosen)
     lookup = Lookup(Home(chosen.home).casebook)
-    found = lookup.case(asked, jurisdiction)
+    found = lookup.case(asked, jurisdiction, place=street_key(asked) if asked.strip() else "")
     lookup.close()
     if output is Output.JSON:
         print_json(as_json(found, asked))

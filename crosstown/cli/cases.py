@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -18,10 +19,18 @@ from crosstown.cli.shell import (
 )
 
 
+class Status(Enum):
+    """What a case may be."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
 def command(
     agencies: Annotated[int, typer.Option(min=1, help="At least so many agencies.")] = 1,
     place: Annotated[str, typer.Option(help="Only cases at this place.")] = "",
     jurisdiction: Annotated[str, typer.Option(help="Only cases of this jurisdiction.")] = "",
+    status: Annotated[Status | None, typer.Option(help="Only open ones, or closed ones.")] = None,
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 = all.")] = 0,
     home: HomeOption = None,
     output: OutputOption = Output.HUMAN,
@@ -32,28 +41,39 @@ def command(
     """
     from itertools import islice
 
+    from connectors.street import street_key
     from crosstown.cli.backbone import backbone
+    from crosstown.cli.timeline import Names
     from crosstown.home import Home
     from crosstown.lookup import Lookup
 
     chosen = settings(home)
     backbone(chosen)
     lookup = Lookup(Home(chosen.home).casebook)
-    found = lookup.cases(agencies=agencies, place=place, jurisdiction=jurisdiction)
+    found = lookup.cases(
+        agencies=agencies, place=place, written=street_key(place) if place else "",
+        jurisdiction=jurisdiction, status=status.value if status else "",
+    )  # fmt: skip
     rows = islice(found, limit or None)
     if output is Output.JSON:
         print_json_lines(
             {**row, "first": iso(row["first"]), "last": iso(row["last"])} for row in rows
         )
         return
-    shown = 0
+    shown, names = 0, dict[str, Names]()
     for row in islice(rows, None if limit else 25):
         shown += 1
+        where = row["jurisdiction"]
+        local = names.setdefault(where, Names(chosen, where)).local
         color = "yellow" if row["status"] == "open" else "green"
+        records, events = len(row["records"]), row["events"]
         out.print(
-            f"[bold]{row['case_id']}[/]  [{color}]{row['status']:6}[/]  {row['jurisdiction']}"
-            f"  {(iso(row['first']) or '')[:10]} to {(iso(row['last']) or '')[:10]}"
-            f"  {len(row['records'])} records, {row['events']} events"
+            f"[bold]{row['case_id']}[/]  [{color}]{row['status']:6}[/]"
+            f"  {local(row['first']):%Y-%m-%d} to {local(row['last']):%Y-%m-%d}"
+        )
+        out.print(
+            f"    {where}  {records} record{'s' * (records != 1)},"
+            f" {events} event{'s' * (events != 1)}"
         )
         out.print(f"    {escape(', '.join(row['agencies']))}", style="dim")
     if not shown:

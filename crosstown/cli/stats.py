@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
 
+OPENED: Final = {
+    "cases": "cases", "cross_agency_cases": "cases --agencies 2",
+    "cases_three_or_more": "cases --agencies 3", "open_cases": "cases --status open",
+    "dead_letters": "tail dead-letters",
+}  # fmt: skip
+"""Which call lists what a figure counts."""
 LABELS = {
     "events": "events that count", "records": "records", "cases": "cases",
     "cross_agency_cases": "... with two or more agencies",
     "cases_three_or_more": "... with three or more agencies",
     "open_cases": "... open now", "largest_case_records": "records in the largest case",
-    "runaway_cases": "cases over 200 entries or links (flagged, never cut)",
+    "runaway_cases": "cases too large for one message",
     "dead_letters": "dead letters",
 }  # fmt: skip
 
@@ -67,8 +73,10 @@ def show(found: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(justify="right")
     table.add_column()
+    table.add_column(style="dim", no_wrap=True)
     for key, label in LABELS.items():
-        table.add_row(f"{found[key]:,}", label)
+        call = f"crosstown {OPENED[key]}" if key in OPENED and found[key] else ""
+        table.add_row(f"{found[key]:,}", label, call)
     out.print(table)
     vias = ", ".join(f"{via} {n:,}" for via, n in found["by_via"].items())
     out.print(f"how events arrived: {vias or 'none yet'}")
