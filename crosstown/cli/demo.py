@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -134,5 +136,16 @@ def _go_on(chosen: Settings, files: list[Path], runs: bool) -> None:
         f"crosstown publish riverton {files[0]} --dry-run",
         f"crosstown down{home}",
     ]
+    called = _called()
     for line in lines:
-        out.print(f"   {line}", markup=False, soft_wrap=True)
+        out.print(f"   {called}{line.removeprefix('crosstown')}", markup=False, soft_wrap=True)
+
+
+def _called() -> str:
+    """How to call the command from here: it may lie in an environment that no shell looks into."""
+    ours = Path(sys.executable).with_name("crosstown")
+    found = shutil.which("crosstown")
+    if not ours.exists() or (found and Path(found).samefile(ours)):
+        return "crosstown"
+    near = ours.relative_to(Path.cwd()) if ours.is_relative_to(Path.cwd()) else ours
+    return str(near)
