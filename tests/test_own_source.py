@@ -1,0 +1,100 @@
+"""A city's own source and contract, made by following docs/your-own-source.md word by word."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from installation import Said, call
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "your-own-source.md").read_text("utf-8")
+SHOWN = re.search(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+NAMES = ("night.csv", "contracts/agencies.yaml", "contracts/concerns.yaml",
+         "contracts/smallville-housing/visits.v1.avsc",
+         "contracts/smallville-housing/visits.v1.yaml", "sources/visits.py")  # fmt: skip
+
+
+def written(folder: Path) -> None:
+    """The page's files: each block of code is the file that was named last before it."""
+    shutil.copytree(ROOT / "schemas" / "any", folder / "contracts" / "any")
+    rest = PAGE
+    for name in NAMES:
+        _, found, rest = rest.partition(f"`{name}`")
+        block = re.search(r"^```[a-z]+\n(.*?)^```$", rest, re.MULTILINE | re.DOTALL)
+        assert found, f"the page names no {name}"
+        assert block, f"no block of code follows {name}"
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(block.group(1), "utf-8")
+
+
+@pytest.fixture
+def crosstown(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
+    Callable[..., Said]
+]:  # fmt: skip
+    written(tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, stdin: str = "") -> Said:
+        return call(home, *words, stdin=stdin, CROSSTOWN_SCHEMAS=str(tmp_path / "contracts"),
+                    CROSSTOWN_CONNECTORS=str(tmp_path / "sources"))  # fmt: skip
+
+    yield run
+    run("down")
+
+
+def test_page_shows_another_dry_run_than_there_is(crosstown: Callable[..., Said]) -> None:
+    said = crosstown("publish", "visits", "night.csv", "--dry-run")
+    assert said.code == 3
+    assert SHOWN is not None
+    assert said.out + said.err == SHOWN.group(1)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "reason"),
+    [
+        ('row.need("No")', '1 + row["No"]', "source-failed: TypeError"),
+        ('row.need("No")', 'int(row["No"])', "not-in-schema: TypeError: must be string on field"),
+        ('row["Result"]', 'row["Outcome"]', "missing-columns"),
+        ('"notes": row', '"note": row', "not-in-schema"),
+    ],
+)
+def test_slip_in_a_citys_source_is_a_fault_of_ours(
+    crosstown: Callable[..., Said], tmp_path: Path, right: str, wrong: str, reason: str
+) -> None:
+    file = tmp_path / "sources" / "visits.py"
+    text = file.read_text("utf-8")
+    assert right in text
+    file.write_text(text.replace(right, wrong), "utf-8")
+    said = crosstown("publish", "visits", "night.csv", "--dry-run")
+    assert said.code == 3
+    assert "a fault of ours" not in said.err
+    why, _, detail = reason.partition(": ")
+    assert f"x {why}, first: night.csv row 2" in said.err
+    assert detail in said.err
+    if why == "source-failed":
+        line = text[: text.index(right)].count("\n") + 1
+        assert f"(visits.py line {line})" in said.err
+
+
+def test_night_of_the_page_ends_without_a_case(crosstown: Callable[..., Said]) -> None:
+    crosstown("up", "--detach").ok()
+    first = crosstown("publish", "visits", "night.csv", "-o", "json")
+    assert (first.code, first.json()["published"], first.json()["rejected"]) == (3, 3, 1)
+    assert crosstown("publish", "visits", "night.csv", "-o", "json").json()["published"] == 0
+    call_311 = (
+        '{"agency": "smallville-311", "record": "smallville-311/request/S-7", "type": "called",'
+        ' "occurred_at": "2025-01-13T07:00:00-06:00", "jurisdiction": "us-xx-smallville"}'
+    )
+    crosstown("publish", "events", "-", stdin=call_311).ok()
+    figures = crosstown("stats", "--wait", "-o", "json").ok().json()
+    assert (figures["events"], figures["cases"], figures["dead_letters"]) == (4, 2, 0)
+    assert figures["cross_agency_cases"] == 1
+    shown = crosstown("case", "12 Elm Street").ok().out
+    assert "Smallville Housing" in shown
+    assert "names smallville-311/request/S-7" in shown
+    assert "Mrs. Doe" not in shown
