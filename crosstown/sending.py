@@ -19,7 +19,7 @@ from crosstown import kafka
 from crosstown.codec import frame
 from crosstown.envelope import content_hash, prefix_bytes
 from crosstown.errors import Refused, Stop, Unavailable
-from crosstown.home import Endpoints
+from crosstown.home import Endpoints, Home
 from crosstown.ledger import Heard, Later, Ledger
 from crosstown.registry import Registry
 from crosstown.settings import Settings
@@ -51,6 +51,7 @@ class Sending:
     ) -> None:
         self.unacknowledged = 0
         self.why = ""
+        self._home = Home(settings.home)
         self._ledger, self._waiting, self._patience = ledger, waiting, patience
         self._admin = kafka.wait_for_broker(settings, endpoints, AT_START)
         self._registry = Registry(endpoints.registry)
@@ -143,6 +144,7 @@ class Sending:
 
     def _prepare(self, event: Checked) -> int:
         """The schema's id for a topic of this call, both made if they aren't there."""
+        self._is_known(event.contract.id)
         deadline = time.monotonic() + self._patience
         while True:
             try:
@@ -159,6 +161,14 @@ class Sending:
                 if time.monotonic() > deadline:
                     raise
                 self._wait()
+
+    def _is_known(self, contract: str) -> None:
+        """What intake would let die stays unsaid: it would be known here, and never sent again."""
+        known = (self._home.up() or {}).get("contracts")
+        if known is not None and contract not in known:
+            raise Stop(f"what runs here started without the contract {contract}; it wasn't sent",
+                       mend="crosstown down, then crosstown up --detach with the CROSSTOWN_SCHEMAS "
+                            "of this call")  # fmt: skip
 
     def _delivered(
         self, said: tuple[bytes, int, bytes], done: Callable[[bool], None],

@@ -21,6 +21,7 @@ from crosstown.ports import choose, free
 from crosstown.prepare import prepare
 from crosstown.program import serving_metrics, write_json
 from crosstown.reach import kafka_answers, registry_answers
+from crosstown.repository import Repository
 from crosstown.running import describe, measure, supervisor
 from crosstown.running_program import RunningProgram
 from crosstown.settings import Settings
@@ -69,6 +70,7 @@ class Supervisor:
         self._ready = ready
         self._prepare = prepare
         self._prepared: int | CrosstownError | None = None
+        self._known: list[str] = []
         self._written: dict[str, Any] = {}
         self._me = living.myself()
         self._port = 0
@@ -105,6 +107,7 @@ class Supervisor:
 
         Raises `RunsAlready`; `Stop` or `Unavailable` where it can't start at all.
         """
+        self._known = sorted(Repository.load(self.settings.schemas).contracts)
         lock = Lock(self.home.run / "up.lock")
         while not lock.acquire():  # another supervisor has it, or `down` for the moment
             if supervisor(self.home):
@@ -194,7 +197,7 @@ class Supervisor:
         now = describe(self.parts, self.endpoints, shards, metrics_url)
         if now != self._written:
             measure(self.parts)
-            write_json(self.home, "up", {**now, "supervisor": self._me})
+            write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
             self._written = now
 
     def _program(self, name: str, module: str) -> RunningProgram:

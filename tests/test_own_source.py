@@ -81,7 +81,12 @@ def test_slip_in_a_citys_source_is_a_fault_of_ours(
         assert f"(visits.py line {line})" in said.err
 
 
-def test_night_of_the_page_ends_without_a_case(crosstown: Callable[..., Said]) -> None:
+def test_night_of_the_page_ends_without_a_case(crosstown: Callable[..., Said], home: Path) -> None:
+    call(home, "up", "--detach").ok()
+    forgotten = crosstown("publish", "visits", "night.csv")
+    assert (forgotten.code, forgotten.out) == (2, ""), "it would die at intake, and be known here"
+    assert "CROSSTOWN_SCHEMAS" in forgotten.err
+    crosstown("down").ok()
     crosstown("up", "--detach").ok()
     first = crosstown("publish", "visits", "night.csv", "-o", "json")
     assert (first.code, first.json()["published"], first.json()["rejected"]) == (3, 3, 1)
