@@ -88,7 +88,7 @@ def test_case_reads_like_a_table_of_codes(installation: Installation, story: str
         "Riverton Housing", "Kestrel County Health", "Mon 02 Mar 2026 02:30", "America/Chicago",
         "carried by hand", "nightly file", "phone", "promised by", "without a word",
         "Why these records belong together", "same place and concern",
-        "eastvale-311/request/CLI-9, which nobody has published yet",
+        "eastvale-311/request/CLI-9, which nobody has published yet", "request opened",
     ):  # fmt: skip
         assert words in said, words
     listed = installation("cases", "--agencies", "3", "--place", "cli-1").ok().out

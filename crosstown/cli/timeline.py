@@ -112,7 +112,8 @@ def _entries(found: Found, names: Names) -> None:
 
 def _what(entry: dict[str, Any], names: Names) -> str:
     style = STYLE.get(entry["step"], "")
-    text = escape(entry["headline"] or entry["type"].replace(".", " ").replace("_", " "))
+    said = entry["headline"] if entry["headline"] != entry["type"] else ""
+    text = escape(said or entry["type"].replace(".", " ").replace("_", " "))
     lines = [f"[{style}]{text}[/]" if style else text]
     if entry["to_agency"]:
         lines.append(f"[magenta]-> {escape(names.agency(entry['to_agency']))}[/]")
