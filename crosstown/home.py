@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from crosstown.errors import Unavailable
+from crosstown.errors import Stop, Unavailable
 from crosstown.settings import Settings
 
 
@@ -51,17 +52,30 @@ class Home:
         return self.path / "published.sqlite"
 
     def make(self) -> Home:
-        """Create the folders that aren't there yet."""
+        """Create the folders that aren't there yet; `Stop` where one can't write there."""
         for folder in (self.logs, self.run, self.state):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise self._unusable(error.strerror or str(error)) from None
+            if not os.access(folder, os.W_OK):
+                raise self._unusable(f"{folder} is read-only")
         return self
+
+    def _unusable(self, why: str) -> Stop:
+        return Stop(
+            f"{self.path} can't be a home: {why}",
+            mend="name a folder that you can write to: --home or CROSSTOWN_HOME",
+        )
 
     def up(self) -> dict[str, Any] | None:
         """What the supervisor last wrote to `run/up.json`; None where there is none."""
         try:
             return cast("dict[str, Any]", json.loads((self.run / "up.json").read_text("utf-8")))
-        except (FileNotFoundError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
+        except PermissionError as error:
+            raise self._unusable(error.strerror or str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

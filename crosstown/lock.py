@@ -13,6 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from crosstown.errors import Stop
+
 if sys.platform == "win32":
     import msvcrt
 
@@ -33,11 +35,17 @@ class Lock:
         self._handle: int | None = None
 
     def acquire(self) -> bool:
-        """Whether it's ours now, or was already; never waits."""
+        """Whether it's ours now, or was already; never waits. `Stop` where no file can be made."""
         if self._handle is not None:
             return True
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Stop(
+                f"{self.path} can't be used: {error.strerror or error}",
+                mend="see who owns the folder, and whether its disk is read-only or full",
+            ) from None
         try:
             _take(handle)
         except OSError:

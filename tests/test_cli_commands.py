@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -220,6 +222,36 @@ def test_nothing_runs_and_nobody_says_so(home: Path) -> None:
         assert (said.code, said.out) == (5, ""), said
         assert "crosstown up" in said.err
     assert call(home, "publish", "events", "gone.ndjson").code == 2, "the file comes first"
+
+
+def test_unusable_home_is_called_a_fault_of_ours(home: Path) -> None:
+    file = home / "file"
+    file.write_text("", "utf-8")
+    for place in (file, file / "below"):
+        for words in (("up",), ("up", "--detach"), ("demo",)):
+            said = call(place, *words)
+            assert said.code == 2, said
+            assert "can't be a home" in said.err
+            assert "--home" in said.err
+        assert call(place, "stats").code == 5
+        assert call(place, "status").code == call(place, "down").code == 0
+
+
+def test_ctrl_c_while_publishing_says_nothing(installation: Installation) -> None:
+    calling = subprocess.Popen(
+        [sys.executable, "-m", "crosstown.cli", "publish", "events", "-"],
+        stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "CROSSTOWN_HOME": str(installation.home)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+    )  # fmt: skip
+    assert calling.stdin
+    calling.stdin.write("".join(line("STOP-1", note="x" * 1000) for _ in range(3000)))
+    calling.stdin.flush()  # more than a pipe holds: it's reading
+    calling.send_signal(signal.SIGINT)
+    _, said = calling.communicate(timeout=20)
+    assert calling.returncode == 130
+    assert "stopped" in said
+    assert "isn't sent twice" in said
 
 
 def test_second_up_is_refused_or_down_twice_fails(installation: Installation) -> None:

@@ -104,6 +104,9 @@ def _publish(
         if any(one.rows for one in error.reports):
             show(error.reports, output)
         raise
+    except KeyboardInterrupt:
+        err.print("publish again to go on: what has arrived isn't sent twice")
+        raise
     show(reports, output)
     _exit(reports)
 

@@ -16,13 +16,15 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 import typer
 
 from crosstown.cli.screen import Screen
 from crosstown.errors import CrosstownError, NotFound, Stop
 from crosstown.settings import Settings
+
+INTERRUPTED: Final = 130
 
 
 class Output(Enum):
@@ -89,6 +91,8 @@ def guarded(command: Any, args: Sequence[str]) -> int:
         return 0
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001 - the last line of defence
         return _code_of(error)
+    if code == INTERRUPTED:  # typer keeps the interruption itself, and says nothing
+        err.print("stopped")
     return code if isinstance(code, int) else 0
 
 
@@ -105,7 +109,7 @@ def _code_of(error: BaseException) -> int:
             return error.exit_code
         case typer.Abort() | KeyboardInterrupt():
             err.print("stopped")
-            return 130
+            return INTERRUPTED
         case _:
             return _inner_fault(error)
 
