@@ -5,6 +5,7 @@ nothing. Adding an event touches its neighbours; removing one marks its case, wh
 at most once a batch. Source of the rules: DESIGN "Cases"; docs/decisions/0008.
 
     say(...)      one version of one event
+    erase(...)    a record is to be forgotten, restore(...): no longer, forget(...): its bytes went
     changes()     once a batch: what is to be told of every record whose case changed
     settle()      the same without telling it: after a restore from the log
 """
@@ -13,11 +14,12 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from crosstown import timeline
 from crosstown.envelope import STEPS, VIAS, suffix_bytes
 from crosstown.identity import case_key
+from crosstown.sayings import APART, ASSERTED, About, Edge, edge_of, edges_of, parted
 
 WITHDRAWN: Final = STEPS.index("WITHDRAWN")
 _hex = bytes.fromhex
@@ -25,22 +27,31 @@ _STEP: Final = {step: index for index, step in enumerate(STEPS)}
 
 
 class Spot:
-    """One place and concern: its events that count, in order."""
+    """One place and concern: its events that count, in order, less those of records apart.
 
-    __slots__ = ("rows", "window")
+    `careful` once a record that is separated from another was here: then neighbours don't suffice.
+    """
+
+    __slots__ = ("careful", "rows", "window")
 
     def __init__(self, window: int) -> None:
         self.window = window
+        self.careful = False
         self.rows: list[Entry] = []
 
 
 class Record:
-    """One record of one jurisdiction; `told` is the head that `timelines` last named for it."""
+    """One record of one jurisdiction; `told` is the head that `timelines` last named for it.
 
-    __slots__ = ("case", "entries", "name", "told")
+    `about` is what people say of it, None where nothing; no event of an `erased` record counts.
+    """
+
+    __slots__ = ("about", "case", "entries", "erased", "name", "told")
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.about: About | None = None
+        self.erased = False
         self.entries: list[Entry] = []
         self.case: Case | None = None
         self.told: Record | None = None
@@ -67,13 +78,13 @@ class Entry:
                  "rivals", "said", "spot", "step", "via")  # fmt: skip
 
     def __init__(  # noqa: PLR0917 - by position: this is the hot path
-        self, event: bytes, content: bytes, record: Record, occurred: int, step: int,
+        self, event: bytes, content: bytes, record: Any, occurred: int, step: int,
         spot: Spot | None, refs: tuple[str, ...], envelope: bytes, said: int, known_at: int,
         via: int,
     ) -> None:  # fmt: skip
         self.id = event
         self.content = content
-        self.record = record
+        self.record = record  # a Record; an Edge where people say something of records
         self.occurred = occurred
         self.step = step
         self.spot = spot
@@ -86,20 +97,29 @@ class Entry:
 
 
 class Change(NamedTuple):
-    """What is to be told of one record: `case_id` empty = gone; `case` only for the head."""
+    """What is to be told of one record: `case_id` empty = gone; `case` only for the head.
+
+    Of an `erased` record nothing is told any more: a tombstone takes the place of what was.
+    """
 
     jurisdiction: str
     record: str
     key: str
     case_id: str
     case: bytes | None
+    erased: bool = False
 
 
 class City:
     """The state of one jurisdiction."""
 
-    def __init__(self, jurisdiction: str, window_of: Callable[[str], int]) -> None:
+    def __init__(
+        self, jurisdiction: str, window_of: Callable[[str], int],
+        is_erased: Callable[[str], bool] | None = None,
+    ) -> None:  # fmt: skip
         self.jurisdiction = jurisdiction
+        self._is_erased = is_erased or _never
+        self._about: dict[str, About] = {}
         self.records: dict[str, Record] = {}
         self.events: dict[bytes, Entry] = {}
         self._window_of = window_of
@@ -138,6 +158,46 @@ class City:
         if head.record.case is not None:
             self._touched[head.record.case] = None
 
+    def erase(self, wanted: Callable[[str], bool]) -> None:
+        """No event of the records that are wanted counts any more, nor what people say of them."""
+        for name in [name for name in self.records if wanted(name)]:
+            record = self.records[name]
+            if not record.erased:
+                for entry in list(record.entries):
+                    self._discount(entry)
+                record.erased = True
+                self._alone[record] = None
+        for name in [name for name in self._about if wanted(name)]:
+            about = self._about.get(name)  # gone with another's, where both are wanted
+            for entry, edge in list(edges_of(about)) if about else ():
+                self._unsay(cast("Entry", entry), edge)
+
+    def restore(self, wanted: Callable[[str], bool]) -> None:
+        """They aren't to be erased after all: what is still there of them counts again."""
+        for record in self.records.values():
+            if record.erased and wanted(record.name):
+                record.erased = False
+        for entry in self.events.values():
+            record = entry.record
+            if type(record) is Edge:
+                if any(map(wanted, entry.refs)):
+                    self._count(entry)
+            elif wanted(record.name):
+                self._count(entry)
+
+    def forget(self, event: bytes) -> None:
+        """The bytes of an erased record's event are gone from the log, so they go from here."""
+        entry = self.events.get(event)
+        if entry is None:
+            return
+        record = entry.record
+        if type(record) is Edge:
+            if any(map(self._is_erased, entry.refs)):
+                del self.events[event]
+        elif record.erased:
+            del self.events[event]
+            self.records.pop(record.name, None)
+
     def changes(self) -> Iterator[Change]:
         """What changed since the last call, each record at most once; heads carry their timeline."""
         place, key = self.jurisdiction, case_key
@@ -155,7 +215,7 @@ class City:
         for record in self._alone:
             if record.case is None:
                 record.told = None
-                yield Change(place, record.name, key(place, record.name), "", None)
+                yield Change(place, record.name, key(place, record.name), "", None, record.erased)
         self._alone.clear()
 
     def settle(self) -> None:
@@ -167,8 +227,10 @@ class City:
 
     def _settled(self) -> Iterator[tuple[list[Record], list[Entry]]]:
         """The touched cases, as members and entries in order, once each and taken apart if need be."""
-        for case in [case for case in self._touched if case.suspect]:
-            self._take_apart(case)
+        while suspects := [case for case in self._touched if case.suspect]:
+            for case in suspects:
+                if case in self._touched:  # not joined meanwhile
+                    self._take_apart(case)
         touched, self._touched = self._touched, {}
         for case in touched:
             members = case.members
@@ -185,25 +247,38 @@ class City:
         self, event: bytes, content: bytes, fields: Mapping[str, Any], envelope: bytes, said: int,
         known_at: int, via: int,
     ) -> Entry:  # fmt: skip
+        refs = fields["refs"]
+        if fields["type"].startswith("link."):
+            return Entry(
+                event, content, edge_of(fields),
+                fields["occurred_at"], _STEP[fields["step"]], None, tuple(refs), envelope, said,
+                known_at, via,
+            )  # fmt: skip
         name = fields["record"]
         record = self.records.get(name)
         if record is None:
             record = self.records[name] = Record(name)
+            record.erased = self._is_erased(name)
+            record.about = self._about.get(name)
         place, concern = fields["place"], fields["concern"]
         spot = None
         if place and concern:
             spot = self._spots.get((place, concern))
             if spot is None:
                 spot = self._spots[place, concern] = Spot(self._window_of(concern))
-        refs = fields["refs"]
         return Entry(
             event, content, record, fields["occurred_at"], _STEP[fields["step"]], spot,
             tuple(refs) if refs else (), envelope, said, known_at, via,
         )  # fmt: skip
 
     def _count(self, entry: Entry) -> None:
-        """Let an event count, and join its record with its neighbours (rules 1 to 3)."""
+        """Let an event count, and join its record with its neighbours (rules 1 to 5)."""
         record = entry.record
+        if type(record) is Edge:
+            self._let_say(entry, record)
+            return
+        if record.erased:
+            return
         if entry.step == WITHDRAWN:
             if record.case is None:
                 self._alone[record] = None
@@ -212,7 +287,9 @@ class City:
         if record.case is None:
             record.case = Case([record])
             for namer in self._namers.get(record.name, ()):
-                self._join(record, namer)
+                self._join_by_rule(record, namer)
+            if record.about is not None:
+                self._join_asserted(record)
         for ref in entry.refs:
             self._name(record, ref)
         if entry.spot is not None:
@@ -224,20 +301,122 @@ class City:
         namers[record] = namers.get(record, 0) + 1
         target = self.records.get(ref)
         if target is not None and target.case is not None:
-            self._join(record, target)
+            self._join_by_rule(record, target)
 
     def _settle_in(self, entry: Entry, spot: Spot) -> None:
-        """Consecutive neighbours suffice: who else is in the window is in theirs already."""
-        rows = spot.rows
+        """Consecutive neighbours suffice: who else is in the window is in theirs already.
+
+        Not so where a record is separated from another: then each in the window is looked at.
+        """
+        rows, about = spot.rows, entry.record.about
+        if about is not None:
+            if about.apart:
+                return
+            spot.careful = spot.careful or bool(about.separated)
         if not rows:
             rows.append(entry)
             return
         at = bisect_left(rows, timeline.in_order(entry), key=timeline.in_order)
         rows.insert(at, entry)
+        if spot.careful:
+            for other in _within(rows, at, spot.window):
+                self._join_by_rule(entry.record, other.record)
+            return
         if at and entry.occurred - rows[at - 1].occurred <= spot.window:
             self._join(entry.record, rows[at - 1].record)
         if at + 1 < len(rows) and rows[at + 1].occurred - entry.occurred <= spot.window:
             self._join(entry.record, rows[at + 1].record)
+
+    def _let_say(self, entry: Entry, edge: Edge) -> None:
+        """Let people's word count (rules 4 and 5), unless it names a record that is to be forgotten."""
+        if entry.step == WITHDRAWN or any(map(self._is_erased, entry.refs)):
+            return
+        for name, other in _ends(entry):
+            about = self._about.get(name)
+            record = self.records.get(name)
+            if about is None:
+                about = self._about[name] = About()
+                if record is not None:
+                    record.about = about
+            if edge.kind == APART:
+                if not about.apart and record is not None:
+                    self._stand_apart(record)
+                about.apart.append((entry, edge))
+            else:
+                by_other = about.asserted if edge.kind == ASSERTED else about.separated
+                by_other.setdefault(other, []).append((entry, edge))
+        self._heard(entry, edge, joins=edge.kind == ASSERTED)
+
+    def _unsay(self, entry: Entry, edge: Edge) -> None:
+        """People's word no longer counts: it was withdrawn, replaced, or is to be forgotten."""
+        freed = []
+        for name, other in _ends(entry):
+            about = self._about.get(name)
+            if about is None:
+                return
+            if edge.kind == APART:
+                about.apart.remove((entry, edge))
+                if not about.apart:
+                    freed.append(name)
+            else:
+                by_other = about.asserted if edge.kind == ASSERTED else about.separated
+                by_other[other].remove((entry, edge))
+                if not by_other[other]:
+                    del by_other[other]
+            if not about:
+                del self._about[name]
+                if name in self.records:
+                    self.records[name].about = None
+        for name in freed:
+            if name in self.records:
+                self._come_back(self.records[name])
+        self._heard(entry, edge, joins=edge.kind != ASSERTED)
+
+    def _heard(self, entry: Entry, edge: Edge, *, joins: bool) -> None:
+        """Touch the cases that a saying is about; join its records, or see whether they still are."""
+        found = [self.records.get(name) for name in entry.refs]
+        there = [record for record in found if record is not None and record.case is not None]
+        for record in there:
+            if not joins:
+                record.case.suspect = True
+            if edge.kind not in (ASSERTED, APART):
+                for one in record.entries:
+                    if one.spot is not None:
+                        one.spot.careful = True
+            self._touched[record.case] = None
+        if joins and len(there) == 2:
+            if edge.kind == ASSERTED:
+                self._join(*there)
+            elif _direct(*there):
+                self._join_by_rule(*there)
+
+    def _stand_apart(self, record: Record) -> None:
+        for entry in record.entries:
+            if entry.spot is not None:
+                entry.spot.rows.remove(entry)
+
+    def _come_back(self, record: Record) -> None:
+        for entry in record.entries:
+            for ref in entry.refs:
+                target = self.records.get(ref)
+                if target is not None:
+                    self._join_by_rule(record, target)
+            if entry.spot is not None:
+                self._settle_in(entry, entry.spot)
+        for namer in self._namers.get(record.name, ()):
+            self._join_by_rule(record, namer)
+
+    def _join_asserted(self, record: Record) -> None:
+        if record.about is not None:
+            for other in record.about.asserted:
+                target = self.records.get(other)
+                if target is not None:
+                    self._join(record, target)
+
+    def _join_by_rule(self, one: Record, two: Record) -> None:
+        """Join by rule 2 or 3, unless people say otherwise."""
+        if (one.about is None and two.about is None) or not parted(one, two):
+            self._join(one, two)
 
     def _join(self, one: Record, two: Record) -> None:
         a, b = one.case, two.case
@@ -257,11 +436,19 @@ class City:
         winner.rivals = (head, *(rival for rival in head.rivals if rival is not winner))
         head.rivals = ()
         self.events[winner.id] = winner
+        if type(head.record) is Edge:
+            if head.step != WITHDRAWN and not any(map(self._is_erased, head.refs)):
+                self._unsay(head, head.record)
+            self._count(winner)
+            return
+        if head.record.erased:
+            return
         if (
             WITHDRAWN not in (head.step, winner.step)
             and head.occurred == winner.occurred
             and head.spot is winner.spot
             and head.refs == winner.refs
+            and head.record.about is None
         ):
             _swap(head.record.entries, head, winner)
             if head.spot is not None:
@@ -280,7 +467,7 @@ class City:
                 del namers[record]
             else:
                 namers[record] -= 1
-        if entry.spot is not None:
+        if entry.spot is not None and not (record.about is not None and record.about.apart):
             entry.spot.rows.remove(entry)
         if case is not None:
             case.suspect = True
@@ -296,17 +483,64 @@ class City:
             else:
                 self._touched[record.case] = None
         last: dict[Spot, Entry] = {}
+        rows: dict[Spot, list[Entry]] = {}
         entries = [entry for record in case.members for entry in record.entries]
+        for record in case.members:
+            self._join_asserted(record)
         for entry in sorted(entries, key=timeline.in_order):
+            record, spot = entry.record, entry.spot
             for ref in entry.refs:
                 target = self.records.get(ref)
                 if target is not None:
-                    self._join(entry.record, target)
-            if entry.spot is not None:
-                before = last.get(entry.spot)
-                if before is not None and entry.occurred - before.occurred <= entry.spot.window:
-                    self._join(before.record, entry.record)
-                last[entry.spot] = entry
+                    self._join_by_rule(record, target)
+            if spot is None or (record.about is not None and record.about.apart):
+                continue
+            if spot.careful:
+                here = rows.setdefault(spot, [])
+                here.append(entry)
+                for before in _within(here, len(here) - 1, spot.window):
+                    self._join_by_rule(before.record, record)
+                continue
+            before = last.get(spot)
+            if before is not None and entry.occurred - before.occurred <= spot.window:
+                self._join(before.record, record)
+            last[spot] = entry
+
+
+def _never(_name: str) -> bool:
+    return False
+
+
+def _ends(entry: Entry) -> tuple[tuple[str, str], ...]:
+    """The records that a saying names, each with the other one."""
+    if len(entry.refs) == 1:
+        return ((entry.refs[0], ""),)
+    one, two = entry.refs
+    return ((one, two), (two, one))
+
+
+def _within(rows: list[Entry], at: int, window: int) -> Iterator[Entry]:
+    """The rows other than the one at `at` that lie in its window."""
+    here = rows[at].occurred
+    for i in range(at - 1, -1, -1):
+        if here - rows[i].occurred > window:
+            break
+        yield rows[i]
+    for i in range(at + 1, len(rows)):
+        if rows[i].occurred - here > window:
+            break
+        yield rows[i]
+
+
+def _direct(one: Record, two: Record) -> bool:
+    """Whether rule 2 or 3 would join these two directly."""
+    if any(two.name in e.refs for e in one.entries) or any(one.name in e.refs for e in two.entries):
+        return True
+    return any(
+        a.spot is not None and a.spot is b.spot and abs(a.occurred - b.occurred) <= a.spot.window
+        for a in one.entries
+        for b in two.entries
+    )
 
 
 def _rival(head: Entry, content: bytes) -> Entry | None:

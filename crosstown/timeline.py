@@ -6,13 +6,14 @@ feed shows. Source of the rules: docs/decisions/0008.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from operator import attrgetter
 from typing import Final, Protocol
 
 from crosstown.envelope import STEPS, VIAS, text_bytes, texts_bytes, zigzag
+from crosstown.sayings import About, parted, people_bytes
 
 CAP: Final = 200
 """Entries, and links, that one message carries; the counts and the digest cover all."""
@@ -33,6 +34,10 @@ class Spot(Protocol):
     def window(self) -> int:
         """Events at most this far apart are linked."""
 
+    @property
+    def careful(self) -> bool:
+        """Whether a record that is separated from another may be here."""
+
 
 class Member(Protocol):
     """A record of a case, with its events that count in any order."""
@@ -44,6 +49,10 @@ class Member(Protocol):
     @property
     def entries(self) -> Sequence[Entry]:
         """Its events that count."""
+
+    @property
+    def about(self) -> About | None:
+        """What people say of it; None: nothing."""
 
 
 class Entry(Protocol):
@@ -97,34 +106,58 @@ def event_text(entry: Entry) -> str:
     return entry.envelope[1:37].decode()
 
 
-def links_of(members: Iterable[Member], entries: Sequence[Entry]) -> list[Link]:
+def links_of(members: Sequence[Member], entries: Sequence[Entry]) -> list[Link]:
     """All links that are shown for a case's records and their entries in order."""
-    return ref_links(entries, {member.name for member in members}) + place_links(entries)
+    present = {member.name: member for member in members}
+    return (
+        ref_links(entries, present) + place_links(entries) + asserted_links(members, present)
+    )  # fmt: skip
 
 
-def ref_links(entries: Sequence[Entry], present: Collection[str]) -> list[Link]:
+def ref_links(entries: Sequence[Entry], present: Mapping[str, Member]) -> list[Link]:
     """Rule 2: each resolved ref, directed, by the earliest event that names it."""
     found: dict[tuple[str, str], Link] = {}
     for entry in entries:
         for ref in entry.refs:
-            name = entry.record.name
-            if ref != name and ref in present and (name, ref) not in found:
+            record = entry.record
+            name = record.name
+            if ref == name or ref not in present or (name, ref) in found:
+                continue
+            if not parted(record, present[ref]):
                 found[name, ref] = Link(
                     "ref", name, ref, event_text(entry), "", 0, "", entry.occurred
                 )
     return list(found.values())
 
 
+def asserted_links(members: Sequence[Member], present: Mapping[str, Member]) -> list[Link]:
+    """Rule 4: each assertion that counts, as it was said: from the record named first."""
+    return [
+        Link("asserted", member.name, other, event_text(entry), "", 0, edge.why, entry.occurred)
+        for member in members
+        if member.about is not None
+        for other, said in member.about.asserted.items()
+        if other in present
+        for entry, edge in said
+        if entry.refs[0] == member.name
+    ]
+
+
 def place_links(entries: Sequence[Entry]) -> list[Link]:
     """Rule 3: consecutive events of different records at one place and concern in the window.
 
-    For an unordered pair of records the shortest, then the smallest ids.
+    For an unordered pair of records the shortest, then the smallest ids. A record that is separated
+    from another is linked with each event in the window that it isn't separated from.
     """
     last: dict[int, Entry] = {}
+    careful: dict[int, tuple[Spot, list[Entry]]] = {}
     best: dict[tuple[str, str], tuple[int, bytes, bytes, Entry, Entry]] = {}
     for b in entries:
         spot = b.spot
-        if spot is None:
+        if spot is None or (b.record.about is not None and b.record.about.apart):
+            continue
+        if spot.careful:
+            careful.setdefault(id(spot), (spot, []))[1].append(b)
             continue
         a = last.get(id(spot))
         last[id(spot)] = b
@@ -133,16 +166,46 @@ def place_links(entries: Sequence[Entry]) -> list[Link]:
         gap = b.occurred - a.occurred
         if gap > spot.window:
             continue
-        one, two = a.record.name, b.record.name
-        pair = (one, two) if one < two else (two, one)
-        found = (gap, a.id, b.id, a, b)
-        if pair not in best or found[:3] < best[pair][:3]:
-            best[pair] = found
+        _shortest(best, gap, a, b)
+    for spot, rows in careful.values():
+        for gap, a, b in _careful_pairs(rows, spot.window):
+            _shortest(best, gap, a, b)
     return [
         Link("place", a.record.name, b.record.name, event_text(a), event_text(b),
              gap // SECOND, "", b.occurred)
         for gap, _, _, a, b in best.values()
     ]  # fmt: skip
+
+
+def _shortest(
+    best: dict[tuple[str, str], tuple[int, bytes, bytes, Entry, Entry]],
+    gap: int, a: Entry, b: Entry,
+) -> None:  # fmt: skip
+    one, two = a.record.name, b.record.name
+    pair = (one, two) if one < two else (two, one)
+    found = (gap, a.id, b.id, a, b)
+    if pair not in best or found[:3] < best[pair][:3]:
+        best[pair] = found
+
+
+def _careful_pairs(rows: Sequence[Entry], window: int) -> Iterator[tuple[int, Entry, Entry]]:
+    """Pairs where separations are about: consecutive ones, and all of a separated record."""
+    for i, b in enumerate(rows):
+        for j in range(i - 1, -1, -1):
+            a = rows[j]
+            gap = b.occurred - a.occurred
+            if gap > window:
+                break
+            if a.record is b.record or not (
+                j == i - 1 or _is_separated(a.record) or _is_separated(b.record)
+            ):
+                continue
+            if not parted(a.record, b.record):
+                yield gap, a, b
+
+
+def _is_separated(record: Member) -> bool:
+    return record.about is not None and bool(record.about.separated)
 
 
 def is_open(entries: Iterable[Entry]) -> bool:
@@ -175,16 +238,18 @@ def city_digest(cases: Iterable[str]) -> str:
     return f"{sum(int(digest, 16) for digest in cases) % _MODULUS:064x}"
 
 
-def case_bytes(members: Iterable[Member], entries: Sequence[Entry], links: Sequence[Link]) -> bytes:
+def case_bytes(members: Sequence[Member], entries: Sequence[Entry], links: Sequence[Link]) -> bytes:
     """The Avro bytes of `Case` for its records and their entries in order; entries are spliced."""
     vias = [0] * len(VIAS)
     for entry in entries:
         vias[entry.via] += 1
     still_open, agencies, records = False, set(), 0
+    spoken = False
     for member in members:
         records += 1
         agencies.add(member.name.partition("/")[0])
         still_open = still_open or is_open(member.entries)
+        spoken = spoken or member.about is not None
     said = [(link, link.canonical()) for link in links]
     if len(said) > 1:
         said.sort(key=lambda pair: (pair[0].at, pair[1]))
@@ -202,6 +267,7 @@ def case_bytes(members: Iterable[Member], entries: Sequence[Entry], links: Seque
     if said:
         parts += [zigzag(min(CAP, len(said))), *(canonical for _, canonical in said[-CAP:])]
     parts.append(b"\0")
+    parts.append(people_bytes(members, {m.name for m in members}, CAP) if spoken else b"\0")
     return b"".join(parts)
 
 
