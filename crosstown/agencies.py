@@ -15,6 +15,8 @@ ID = r"^[a-z0-9]+(?:-[a-z0-9]+)*$"
 """What an agency's or jurisdiction's id looks like."""
 Id = Annotated[str, Field(pattern=ID, max_length=64)]
 
+Role = Literal["link", "erase"]
+
 
 class _Ours(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,6 +46,17 @@ class Agency(_Ours):
     jurisdiction: str
     kind: Literal["department", "authority", "county", "state", "non-profit", "volunteers"]
     names: tuple[str, ...] = ()
+    roles: tuple[Role, ...] | None = None
+
+    def may(self, role: Role) -> bool:
+        """Whether it has a role: as `roles` says, else `link` for all governments and authorities.
+
+        `link`: its staff may say which records are one case. `erase`: it may have other agencies'
+        records erased or held; its own it always may.
+        """
+        if self.roles is None:
+            return role == "link" and self.kind not in ("non-profit", "volunteers")
+        return role in self.roles
 
 
 class AgenciesFile(_Ours):

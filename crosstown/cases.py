@@ -120,6 +120,7 @@ class City:
         self.jurisdiction = jurisdiction
         self._is_erased = is_erased or _never
         self._about: dict[str, About] = {}
+        self._muted: dict[bytes, Entry] = {}
         self.records: dict[str, Record] = {}
         self.events: dict[bytes, Entry] = {}
         self._window_of = window_of
@@ -169,21 +170,22 @@ class City:
                 self._alone[record] = None
         for name in [name for name in self._about if wanted(name)]:
             about = self._about.get(name)  # gone with another's, where both are wanted
-            for entry, edge in list(edges_of(about)) if about else ():
-                self._unsay(cast("Entry", entry), edge)
+            for spoken, edge in list(edges_of(about)) if about else ():
+                entry = cast("Entry", spoken)
+                self._unsay(entry, edge)
+                self._muted[entry.id] = entry
 
     def restore(self, wanted: Callable[[str], bool]) -> None:
         """They aren't to be erased after all: what is still there of them counts again."""
-        for record in self.records.values():
-            if record.erased and wanted(record.name):
-                record.erased = False
-        for entry in self.events.values():
-            record = entry.record
-            if type(record) is Edge:
-                if any(map(wanted, entry.refs)):
-                    self._count(entry)
-            elif wanted(record.name):
+        again = {r.name: r for r in self.records.values() if r.erased and wanted(r.name)}
+        for record in again.values():
+            record.erased = False
+        for entry in self.events.values() if again else ():
+            if type(entry.record) is Record and entry.record.name in again:
                 self._count(entry)
+        muted, self._muted = self._muted, {}
+        for entry in muted.values():
+            self._count(entry)
 
     def forget(self, event: bytes) -> None:
         """The bytes of an erased record's event are gone from the log, so they go from here."""
@@ -192,7 +194,7 @@ class City:
             return
         record = entry.record
         if type(record) is Edge:
-            if any(map(self._is_erased, entry.refs)):
+            if self._muted.pop(event, None) is not None:
                 del self.events[event]
         elif record.erased:
             del self.events[event]
@@ -329,7 +331,10 @@ class City:
 
     def _let_say(self, entry: Entry, edge: Edge) -> None:
         """Let people's word count (rules 4 and 5), unless it names a record that is to be forgotten."""
-        if entry.step == WITHDRAWN or any(map(self._is_erased, entry.refs)):
+        if any(map(self._is_erased, entry.refs)):
+            self._muted[entry.id] = entry
+            return
+        if entry.step == WITHDRAWN:
             return
         for name, other in _ends(entry):
             about = self._about.get(name)
@@ -377,13 +382,14 @@ class City:
         found = [self.records.get(name) for name in entry.refs]
         there = [record for record in found if record is not None and record.case is not None]
         for record in there:
+            case = cast("Case", record.case)
             if not joins:
-                record.case.suspect = True
+                case.suspect = True
             if edge.kind not in (ASSERTED, APART):
                 for one in record.entries:
                     if one.spot is not None:
                         one.spot.careful = True
-            self._touched[record.case] = None
+            self._touched[case] = None
         if joins and len(there) == 2:
             if edge.kind == ASSERTED:
                 self._join(*there)
@@ -437,7 +443,7 @@ class City:
         head.rivals = ()
         self.events[winner.id] = winner
         if type(head.record) is Edge:
-            if head.step != WITHDRAWN and not any(map(self._is_erased, head.refs)):
+            if self._muted.pop(head.id, None) is None and head.step != WITHDRAWN:
                 self._unsay(head, head.record)
             self._count(winner)
             return
@@ -473,7 +479,7 @@ class City:
             case.suspect = True
             self._touched[case] = None
 
-    def _take_apart(self, case: Case) -> None:
+    def _take_apart(self, case: Case) -> None:  # noqa: C901 - the rules, one after another
         """Compute a case anew from its records: its components become cases of their own."""
         del self._touched[case]
         for record in case.members:
@@ -501,9 +507,9 @@ class City:
                 for before in _within(here, len(here) - 1, spot.window):
                     self._join_by_rule(before.record, record)
                 continue
-            before = last.get(spot)
-            if before is not None and entry.occurred - before.occurred <= spot.window:
-                self._join(before.record, record)
+            previous = last.get(spot)
+            if previous is not None and entry.occurred - previous.occurred <= spot.window:
+                self._join(previous.record, record)
             last[spot] = entry
 
 

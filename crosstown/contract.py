@@ -16,9 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from crosstown.agencies import ID, Agencies
 from crosstown.envelope import VIAS, Envelope, check, envelope_of
+from crosstown.erasures import ANY_AGENCY, ERASED, HELD
 from crosstown.errors import Refused
 from crosstown.identity import event_id
 from crosstown.mapping import EnvelopeMap, Mapped
+from crosstown.sayings import APART, KINDS
 
 ANY: Final = "any"
 """The folder of contracts that every declared agency may use."""
@@ -27,6 +29,9 @@ EARLIEST: Final = -2_208_988_800_000_000
 LATEST: Final = 7_258_118_400_000_000
 """2200-01-01 UTC in microseconds."""
 UNDECLARED: Final = "undeclared_agency"
+_RESERVED = ("link.", "record.")
+_RESERVED_FOR = dict.fromkeys(KINDS, "any/links") | {ERASED: "any/erasures", HELD: "any/erasures"}
+_ERASURE = re.compile(r"^[^/]+/erasure/[0-9a-f]{8}\.[0-9a-f]{64}$")
 _REQUIRED = ("agency", "record", "type", "jurisdiction")
 _ID = re.compile(ID)
 _DECLARE = "see crosstown agencies; new ones go into agencies.yaml"
@@ -166,6 +171,8 @@ class Contract:
                 "unknown-jurisdiction", f"{m.jurisdiction[:80]!r} isn't declared", mend=_DECLARE
             )
         flags = self._publisher(m, agency)
+        if m.type.startswith(_RESERVED):
+            flags = self._reserved(m, flags)
         if known_at is None:
             known_at = m.known_at if m.known_at is not None else received_at
         at, due = m.occurred_at, m.due_at
@@ -194,6 +201,27 @@ class Contract:
             why = "can't be an id" if self.for_others else "isn't declared"
             raise Refused("unknown-agency", f"{m.agency[:80]!r} {why}", mend=_DECLARE)
         return m.flags if UNDECLARED in m.flags else (*m.flags, UNDECLARED)
+
+    def _reserved(self, m: Mapped, flags: tuple[str, ...]) -> tuple[str, ...]:
+        """What changes cases by word alone: only under its contract, whole, by who may; the flags."""
+        if self.id != _RESERVED_FOR.get(m.type):
+            raise Refused("reserved-type", f"{m.type[:80]} is not for {self.id}", field="type",
+                          mend=f"types beginning with {' or '.join(_RESERVED)} are Crosstown's own")  # fmt: skip
+        agency = self.agencies.get(m.agency)
+        if m.type in KINDS:
+            if agency is None or not agency.may("link"):
+                raise Refused("no-role", f"{m.agency} may not say which records are one case",
+                              mend="give it the role `link` in agencies.yaml")  # fmt: skip
+            records = 1 if m.type == APART else 2
+            if len(m.refs) != records or len(set(m.refs)) != records:
+                raise Refused("bad-saying", f"{m.type} needs {records} different records",
+                              mend="name them in full: agency/register/number")  # fmt: skip
+        elif not _ERASURE.match(m.record):
+            raise Refused("bad-erasure", "its record names nothing that could be erased",
+                          mend="say it with crosstown erase or crosstown hold")  # fmt: skip
+        elif agency is not None and agency.may("erase"):
+            return (*flags, ANY_AGENCY)
+        return flags
 
 
 def _check_times(at: int, known_at: int, due: int | None) -> None:

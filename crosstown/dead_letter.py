@@ -17,7 +17,8 @@ TOPIC: Final = "dead-letters"
 def dead_letter(message: Message, refused: Refused, values: OwnValues) -> Output:
     """The dead letter of a message, in the form of `values`.
 
-    Its key is the topic that the message lay on; the value keeps key, value and headers as bytes.
+    Its key is where the message lay, `topic/partition/offset`: one dead letter can be erased. The
+    value keeps key, value and headers as bytes.
     """
     detail = f"{refused.detail} -> {refused.mend}" if refused.mend else refused.detail
     fields: dict[str, Any] = {
@@ -26,4 +27,5 @@ def dead_letter(message: Message, refused: Refused, values: OwnValues) -> Output
         "produced_at": stamp_of(message), "key": message.key(), "value": message.value(),
         "headers": [{"name": name, "value": value} for name, value in message.headers() or ()],
     }  # fmt: skip
-    return Output(TOPIC, message.topic().encode(), values.encode(fields))
+    key = f"{message.topic()}/{message.partition()}/{message.offset()}"
+    return Output(TOPIC, key.encode(), values.encode(fields))

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -50,6 +52,23 @@ class Home:
     def ledger(self) -> Path:
         """What this home has published and had acknowledged, a SQLite file."""
         return self.path / "published.sqlite"
+
+    def erasure_key(self, settings: Settings) -> bytes:
+        """The secret under which erased records are named: the setting's, else this home's own.
+
+        Made once, readable by its owner only. Whoever loses it can't tell any more what was erased.
+        """
+        if settings.erasure_key:
+            return settings.erasure_key.get_secret_value().encode()
+        file = self.path / "erasure.key"
+        if not file.exists():
+            part = file.with_suffix(f".{os.getpid()}.part")
+            part.touch(0o600)
+            part.write_text(secrets.token_hex(32), "ascii")
+            with contextlib.suppress(FileExistsError):
+                os.link(part, file)  # who comes second takes the first one's
+            part.unlink()
+        return file.read_bytes()
 
     def make(self) -> Home:
         """Create the folders that aren't there yet; `Stop` where one can't write there."""

@@ -21,6 +21,7 @@ from crosstown.envelope import (
     suffix_bytes,
     zigzag,
 )
+from crosstown.erasures import RESERVED
 from crosstown.errors import Refused
 from crosstown.guards import guard
 from crosstown.identity import shard
@@ -31,8 +32,14 @@ _VIA: Final[dict[bytes | None, str]] = {via.encode(): via for via in VIAS}
 Headers = Sequence[tuple[str, bytes | None]]
 
 
+EVERY_PARTITION: Final = -2
+
+
 class Accepted(NamedTuple):
-    """One message for `accepted`, without the frame of its own format."""
+    """One message for `accepted`, without the frame of its own format.
+
+    An erasure holds in every jurisdiction, so it lies on every partition.
+    """
 
     agency: str
     contract: str
@@ -43,11 +50,12 @@ class Accepted(NamedTuple):
 
 @dataclass(slots=True)
 class Intake:
-    """The trust boundary for the contracts of one repository."""
+    """The trust boundary for the contracts of one repository; `erasure_key` is a fingerprint."""
 
     contracts: Repository
     schema_text: Callable[[int], str]
     partitions: int
+    erasure_key: str = ""
     _decoders: dict[tuple[int, str], Decoder] = field(default_factory=dict)
     _topics: dict[str, tuple[Contract, str]] = field(default_factory=dict)
 
@@ -70,10 +78,16 @@ class Intake:
         if envelope.known_at > stamp + HOUR:
             raise Refused("known-in-the-future", "known_at is over an hour after it was sent",
                           mend="set the clock, or known_at, right and publish it again")  # fmt: skip
+        partition = shard(envelope.jurisdiction, self.partitions)
+        if envelope.type.startswith(RESERVED):
+            partition = EVERY_PARTITION
+            if f"/{self.erasure_key}." not in envelope.record:
+                raise Refused("another-erasure-key", "it was made with another installation's key",
+                              mend="say it here, with crosstown erase; or set CROSSTOWN_ERASURE_KEY")  # fmt: skip
         prefix = prefix_bytes(envelope)
         assert value is not None  # noqa: S101 - unframe has refused it
         return Accepted(
-            envelope.agency, contract.id, shard(envelope.jurisdiction, self.partitions),
+            envelope.agency, contract.id, partition,
             accepted_key(envelope, content_hash(prefix, value)),
             prefix + suffix_bytes(envelope.known_at, envelope.via) + zigzag(len(value)) + value,
         )  # fmt: skip

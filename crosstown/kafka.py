@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 COMPACT: Final = {"cleanup.policy": "compact", "max.message.bytes": "1048588"}
 TIMED: Final = {"cleanup.policy": "delete", "retention.ms": str(365 * 86_400_000)}
-DEAD: Final = {**TIMED, "max.message.bytes": "1500000"}
+DEAD: Final = {**TIMED, "cleanup.policy": "compact,delete", "max.message.bytes": "1500000"}
 EVENTS: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
 
 

@@ -66,6 +66,9 @@ class Repository:
     def load(cls, path: Path | None = None) -> Repository:
         """The repository in a folder; None: the one that ships with Crosstown.
 
+        Everyone's contracts (`any/`) that a folder doesn't have are those that ship: people's word,
+        notes, hand carries and erasures work in every city from the first day.
+
         Raises `Stop` with file and line where something in it is wrong.
         """
         folder = Path(str(files("schemas"))) if path is None else path
@@ -77,7 +80,15 @@ class Repository:
         concerns = read_yaml(folder / "concerns.yaml", ConcernsFile)
         contracts: dict[str, Contract] = {}
         versions: dict[tuple[str, int], str] = {}
-        for file in _contract_files(folder):
+        shipped = Path(str(files("schemas")))
+        own = {
+            file.parent.name + "/" + file.stem.partition(".")[0] for file in _contract_files(folder)
+        }
+        needed = [
+            file for file in _contract_files(shipped)
+            if file.parent.name == ANY and f"{ANY}/{file.stem.partition('.')[0]}" not in own
+        ]  # fmt: skip
+        for file in [*_contract_files(folder), *needed]:
             contract = _contract(file, agencies)
             versions[contract.id, contract.version] = contract.schema_text
             known = contracts.get(contract.id)

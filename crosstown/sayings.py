@@ -89,9 +89,7 @@ def edges_of(about: About) -> Iterable[tuple[Spoken, Edge]]:
     yield from about.apart
 
 
-def people_bytes(
-    members: Iterable[Named], present: Collection[str], cap: int
-) -> bytes:
+def people_bytes(members: Iterable[Named], present: Collection[str], cap: int) -> bytes:
     """The Avro array `people` of a case: separations that touch its records, the newest `cap`.
 
     One that names two records of the case stands there once, under the one that was named first.

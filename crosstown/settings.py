@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """A hand-off is reminded of when its receiver has said nothing in the case for so long."""
     watch_seconds: float = Field(default=10.0, gt=0)
     """How often the watcher looks for what has become due."""
+    erasure_key: SecretStr | None = None
+    """The secret under which erased records are named; unset: the home's own, made once."""
     slot: int = Field(default=0, ge=0)
     """Which of several workers of one program this is; each has its own."""
     timezone: str = ""

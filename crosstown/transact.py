@@ -45,11 +45,11 @@ CALL: Final = 15.0
 
 
 class Output(NamedTuple):
-    """One message to write; partition -1 = by key."""
+    """One message to write; partition -1 = by key, no value = what stood under the key is gone."""
 
     topic: str
     key: bytes | None
-    value: bytes
+    value: bytes | None
     partition: int = -1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from confluent_kafka import Message
 
@@ -12,6 +13,7 @@ from crosstown.cases import City
 from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
 from crosstown.envelope import read_long, read_prefix
+from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Refused
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
@@ -26,8 +28,11 @@ _hex = bytes.fromhex
 class CaseShard:
     """The cities of one partition of `accepted`."""
 
-    def __init__(self, partition: int, contracts: Repository, registry: str) -> None:
+    def __init__(
+        self, partition: int, contracts: Repository, registry: str, erasures: Erasures
+    ) -> None:
         self._partition = partition
+        self._erasures = erasures
         self._window = contracts.window
         self._frame = frame(own_values("timelines", registry).schema_id, b"")
         self._dead = own_values("dead-letters", registry)
@@ -36,7 +41,11 @@ class CaseShard:
     def fold(self, message: Message) -> Iterable[Output]:
         """Take one version of one event in; bytes that intake didn't write are a dead letter."""
         try:
-            self._say(message.key(), message.value())
+            key, value = message.key(), message.value()
+            if value is None:
+                self._forget(key)
+            else:
+                self._say(key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
             refused = Refused("not-from-intake", f"{type(error).__name__}: {error}")
             metrics.dead_letters.labels("cases", refused.reason).inc()
@@ -54,11 +63,15 @@ class CaseShard:
         said = here = 0
         for city in self._cities.values():
             for change in city.changes():
+                key = change.key.encode()
+                if change.erased:
+                    yield Output("timelines", key, None, self._partition)
+                    continue
                 body = message_bytes(
                     change.jurisdiction, change.record, change.case_id, version, change.case
                 )
                 said, here = said + 1, here + (change.case is not None)
-                yield Output("timelines", change.key.encode(), self._frame + body, self._partition)
+                yield Output("timelines", key, self._frame + body, self._partition)
         metrics.timelines.labels("timeline").inc(here)
         metrics.timelines.labels("pointer").inc(said - here)
         self._gauge()
@@ -66,12 +79,38 @@ class CaseShard:
     def _say(self, key: bytes, value: bytes) -> None:
         fields, end = read_prefix(value, FRAME)
         known_at, at = read_long(value, end)
+        content = _hex(key.split(b":")[2].decode())
+        if fields["type"].startswith(RESERVED):
+            self._hear_of_erasure(fields, content, known_at)
+            return
         city = self._cities.get(fields["jurisdiction"])
         if city is None:
-            city = City(fields["jurisdiction"], self._window)
+            city = City(fields["jurisdiction"], self._window, self._erasures.erased)
             self._cities[fields["jurisdiction"]] = city
-        content = _hex(key.split(b":")[2].decode())
         city.say(content, fields, value[FRAME : at + 1], end - FRAME, known_at, value[at] >> 1)
+
+    def _hear_of_erasure(self, fields: dict[str, Any], content: bytes, known_at: int) -> None:
+        """An erasure or a hold: whose record it names, counts no more, or counts again."""
+        erasures = self._erasures
+        heard = erasures.say(fields, content, known_at)
+
+        def to_erase(record: str) -> bool:
+            return erasures.matching(heard.hashed, record) and erasures.erased(record)
+
+        def to_restore(record: str) -> bool:
+            return erasures.matching(heard.hashed, record) and not erasures.erased(record)
+
+        for city in self._cities.values():
+            if heard.erases:
+                city.erase(to_erase)
+            if heard.restores:
+                city.restore(to_restore)
+
+    def _forget(self, key: bytes) -> None:
+        """A tombstone: an erased record's bytes are gone from the log."""
+        event = _hex(key.split(b":")[0].decode().replace("-", ""))
+        for city in self._cities.values():
+            city.forget(event)
 
     def _gauge(self) -> None:
         records = sum(len(city.records) for city in self._cities.values())
@@ -82,8 +121,10 @@ def run(program: Program) -> None:
     """Read `accepted`, fold it in a CaseShard a partition, tell `timelines`."""
     contracts = Repository.load(program.settings.schemas)
     registry = program.endpoints.registry
+    key = Key(program.home.erasure_key(program.settings))
     run_sharded(
-        program, "accepted", lambda partition: CaseShard(partition, contracts, registry),
+        program, "accepted",
+        lambda partition: CaseShard(partition, contracts, registry, Erasures(key)),
         slot=program.settings.slot,
     )  # fmt: skip
 

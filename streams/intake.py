@@ -13,8 +13,9 @@ from confluent_kafka import Message
 from crosstown import metrics
 from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
+from crosstown.erasures import Key
 from crosstown.errors import Refused, Unavailable
-from crosstown.intake import Accepted, Intake
+from crosstown.intake import EVERY_PARTITION, Accepted, Intake
 from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
@@ -49,7 +50,9 @@ class Shell:
                 yield dead_letter(message, refused, self._dead)
             else:
                 counts[agency, contract] += 1
-                yield Output("accepted", key, self._frame + body, partition)
+                everywhere = range(self._shards) if partition == EVERY_PARTITION else (partition,)
+                for one in everywhere:
+                    yield Output("accepted", key, self._frame + body, one)
         for labels, count in counts.items():
             metrics.accepted.labels(*labels).inc(count)
 
@@ -69,7 +72,8 @@ class Shell:
     def _read_contracts(self) -> Intake:
         self._read_at = time.monotonic()
         contracts = Repository.load(self._program.settings.schemas)
-        return Intake(contracts, self._registry.schema, self._shards)
+        key = Key(self._program.home.erasure_key(self._program.settings))
+        return Intake(contracts, self._registry.schema, self._shards, key.fingerprint)
 
 
 def run(program: Program) -> None:

@@ -133,7 +133,7 @@ class Installation:
                 assert message is not None, "dead-letters can't be read"
                 if message.error() is not None:
                     return
-                if message.key() == topic.encode():  # others may have written here too
+                if message.key().startswith(topic.encode() + b"/"):  # others may have written too
                     yield body_of(message.value())
         finally:
             reader.close()

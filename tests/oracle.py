@@ -156,9 +156,7 @@ def _people(records: Collection[str], people: People) -> Iterator[tuple[str, str
             yield ("apart", e.event_id, e.refs[0], "", e.headline)
 
 
-def _links(
-    members: list[Envelope], window_of: Callable[[str], int], people: People
-) -> list[Link]:
+def _links(members: list[Envelope], window_of: Callable[[str], int], people: People) -> list[Link]:
     links: list[Link] = []
     present = {e.record for e in members}
     named: set[tuple[str, str]] = set()
@@ -168,9 +166,11 @@ def _links(
                 named.add((e.record, ref))
                 if people.free(e.record, ref):
                     links.append(("ref", e.record, ref, e.event_id, "", 0, ""))
-    for e in people.asserted:
-        if set(e.refs) <= present:
-            links.append(("asserted", e.refs[0], e.refs[1], e.event_id, "", 0, e.headline))
+    links += [
+        ("asserted", e.refs[0], e.refs[1], e.event_id, "", 0, e.headline)
+        for e in people.asserted
+        if set(e.refs) <= present
+    ]
     alone = {e.refs[0] for e in people.apart}
     spots: dict[tuple[str, str], list[Envelope]] = defaultdict(list)
     for e in members:

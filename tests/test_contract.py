@@ -249,7 +249,8 @@ def test_an_old_version_counts_or_is_lost(folder: Path) -> None:
     _write(folder, version=10)
     repository = Repository.load(folder)
     assert repository.contracts["waterworks/orders"].version == 10
-    assert [number for _, number in sorted(repository.versions)] == [1, 2, 10]
+    ours = [number for name, number in sorted(repository.versions) if name == "waterworks/orders"]
+    assert ours == [1, 2, 10]
 
 
 def test_windows_and_zones_are_guessed(folder: Path) -> None:

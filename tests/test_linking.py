@@ -249,7 +249,7 @@ def links(records: Sequence[str]) -> st.SearchStrategy[Saying]:
     )
 
 
-corrections = st.sampled_from(
+corrections: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
     [
         {"step": "WITHDRAWN"},
         {"place": ""},
@@ -272,10 +272,11 @@ def drawn(draw: st.DrawFn) -> list[list[Saying | Forget]]:
     said += draw(st.lists(spoken, min_size=0 if kind is sayings else 2, max_size=6))
     said += draw(st.lists(st.sampled_from(said), max_size=6))
     said = draw(st.permutations(said))
-    for envelope, payload in draw(st.lists(st.sampled_from(said), max_size=5)):
-        change = draw(corrections)
+    versions = [one for one in said if not isinstance(one, Forget)]
+    for envelope, payload in draw(st.lists(st.sampled_from(versions), max_size=5)):
+        change: dict[str, Any] = {**draw(corrections)}
         if "via" not in change:  # the same at the same time by another way, or another saying
-            change = {"known_at": draw(st.integers(4, 8)), **change}
+            change["known_at"] = draw(st.integers(4, 8))
         if envelope.type.startswith("link."):
             change = {"known_at": 9, "step": "WITHDRAWN"}
         said.append((replace(envelope, **change), payload))
