@@ -1,224 +1,362 @@
-"""The casebook: `timelines` as a SQLite file that the command line reads, and the desk will.
+"""The casebook: `accepted`, `timelines` and `dead-letters` as SQL, for the command line and analysts.
 
 Its offsets are written in the same SQL transaction as what they stand behind, so every message has
-its effect once. A casebook of another cluster's log is thrown away and read anew. The tables are
-Crosstown's own for now; documented views come later.
+its effect once. A casebook of another cluster's log, or with other tables, is thrown away and read
+anew. A message without value takes away what stood under its key. Source: docs/decisions/0011.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from typing import Any, Final, cast
 
 import fastavro
 
-from crosstown.errors import Stop
-from crosstown.formats import DEAD_LETTER, TIMELINE, plain
+from crosstown.casebook_schema import TABLES, VERSION, VIEWS
+from crosstown.casebook_store import Postgres, Sqlite, Store, filled
+from crosstown.envelope import VIAS, read_long, read_prefix
+from crosstown.errors import Stop, Unavailable
+from crosstown.formats import DEAD_LETTER, plain
+from crosstown.home import Home
+from crosstown.identity import case_key
 from crosstown.own_values import body_of
+from crosstown.reading import Reading
+from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
 
-VERSION: Final = 1
-TOPICS: Final = ("timelines", "dead-letters")
-_TIMELINE: Final = fastavro.parse_schema(plain(TIMELINE))
+_FRAME: Final = 5
 _DEAD_LETTER: Final = fastavro.parse_schema(plain(DEAD_LETTER))
-_TABLES: Final = """
-create table about (key text primary key, value text not null) without rowid;
-create table offsets (
-  topic text, partition integer, next integer not null, primary key (topic, partition)
-) without rowid;
-create table cases (
-  case_id text primary key, jurisdiction text not null, record text not null,
-  version integer not null, digest text not null, status text not null,
-  first integer not null, last integer not null,
-  agencies text not null, agency_count integer not null, record_count integer not null,
-  event_count integer not null, link_count integer not null, flags text not null,
-  body blob not null
-);
-create table vias (
-  case_id text, via text, events integer not null, primary key (case_id, via)
-) without rowid;
-create table places (place text, case_id text, primary key (place, case_id)) without rowid;
-create index places_of_case on places (case_id);
-create table records (
-  key text primary key, jurisdiction text not null, record text not null, number text not null,
-  case_id text not null
-) without rowid;
-create index records_by_record on records (record);
-create index records_by_number on records (number);
-create index records_by_case on records (case_id);
-create table dead_letters (
-  partition integer, "offset" integer, reason text not null, detail text not null,
-  topic text not null, source_partition integer not null, source_offset integer not null,
-  produced_at integer not null, primary key (partition, "offset")
-) without rowid;
-"""
+_CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One message as the casebook takes it in."""
+    """One message as the casebook takes it in; `topic` is `accepted`, `timelines` or `dead-letters`.
+
+    `log` is the topic's name in Kafka, which may be of a later generation.
+    """
 
     topic: str
     partition: int
     offset: int
+    key: bytes | None
     value: bytes | None
+    log: str = ""
 
 
-def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """A connection to the casebook; readers and the writer never wait for one another."""
-    if read_only:
-        db = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=10)
-        db.row_factory = sqlite3.Row
-        return db
-    db = sqlite3.connect(file, timeout=30, isolation_level=None)
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = normal")
-    return db
+def connect(settings: Settings, *, read_only: bool = False) -> Store:
+    """A connection to the casebook that the settings name.
+
+    Raises `Unavailable` where there is none (yet), `Stop` where the setting can't be read.
+    """
+    if settings.casebook:
+        return Postgres(settings.casebook.get_secret_value(), read_only=read_only)
+    return Sqlite(Home(settings.home).casebook, read_only=read_only)
 
 
 class Casebook:
-    """The one writer of a home's casebook."""
+    """The one writer of a casebook."""
 
-    def __init__(self, file: Path, cluster: str) -> None:
-        self._db = connect(file)
-        self._prepare(file, cluster)
+    def __init__(self, db: Store, cluster: str, reading: Reading) -> None:
+        self._db = db
+        self._reading = reading
+        if isinstance(db, Postgres):
+            db.claim()
+        self._prepare(cluster)
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give the connection back."""
         self._db.close()
 
     def offsets(self) -> dict[tuple[str, int], int]:
         """Where to go on reading, per topic and partition."""
-        rows = self._db.execute("select topic, partition, next from offsets")
-        return {(topic, partition): at for topic, partition, at in rows}
+        rows = self._db.rows('select topic, "partition", next from raw_offsets')
+        return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
     def apply(self, rows: Iterable[Row]) -> None:
         """Take messages in and remember how far, as one SQL transaction."""
-        latest: dict[str, dict[str, Any]] = {}
-        letters: list[tuple[Any, ...]] = []
+        batch = _Batch()
         ends: dict[tuple[str, int], int] = {}
         for row in rows:
-            ends[row.topic, row.partition] = row.offset + 1
-            if row.value is None:
-                continue
-            try:
-                body = body_of(row.value)
-                if row.topic != "timelines":
-                    letters.append(_letter(row, body))
-                    continue
-                said = _timeline(body)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
-                letters += _unreadable(row, error)
-                continue
-            latest[f"{said['jurisdiction']}\0{said['record']}"] = said
-        with self._transaction():
-            for said in latest.values():
-                self._record(said)
-            self._db.executemany(
-                "insert or replace into dead_letters values (?,?,?,?,?,?,?,?)", letters
-            )
-            self._db.executemany(
-                "insert or replace into offsets values (?,?,?)",
-                [(topic, partition, end) for (topic, partition), end in ends.items()],
-            )
+            ends[row.log or row.topic, row.partition] = row.offset + 1
+            _take(row, batch, self._reading)
+        now = time.time_ns() // 1000
+        with self._db.transaction():
+            self._write_versions(batch)
+            self._write_timelines(batch)
+            self._write_letters(batch)
+            self._upsert("raw_offsets", 2, ("topic", '"partition"', "next", "applied_at"),
+                         [(topic, part, end, now) for (topic, part), end in ends.items()])  # fmt: skip
+        if batch.gone:
+            self._db.tidy()
 
-    def _record(self, said: Mapping[str, Any]) -> None:
-        from crosstown.identity import case_key
+    def _write_versions(self, batch: _Batch) -> None:
+        if batch.versions:
+            self._upsert("raw_versions", 4, _VERSION, list(batch.versions.values()))
+            self._upsert("raw_refs", 2, ("event_id", "ref"), list(batch.refs))
+        for key in batch.dead_versions:
+            event, known_at, content, via = key
+            self._db.run("delete from raw_versions where event_id = ? and content = ?"
+                         " and known_at = ? and via = ?", (event, content, known_at, via))  # fmt: skip
+        touched = {key[0] for key in (*batch.versions, *batch.dead_versions)}
+        for chunk in _chunks(sorted(touched)):
+            marks = ",".join("?" * len(chunk))
+            found = self._db.rows(
+                "select event_id, jurisdiction, record, type, step, content, known_at, via"  # noqa: S608
+                f" from raw_versions where event_id in ({marks})", chunk)  # fmt: skip
+            self._db.run(f"delete from raw_events where event_id in ({marks})", chunk)  # noqa: S608
+            events = list(_events(found))
+            self._upsert("raw_events", 2, _EVENT, events)
+            if len(events) < len(chunk):  # some were erased whole
+                gone = set(chunk) - {event[0] for event in events}
+                for event in gone:
+                    self._db.run("delete from raw_refs where event_id = ?", (event,))
 
-        db, record, case = self._db, said["record"], said["case"]
-        key = case_key(said["jurisdiction"], record)
-        db.execute(
-            "insert or replace into records values (?,?,?,?,?)",
-            (key, said["jurisdiction"], record, record.split("/", 2)[2], said["case_id"]),
-        )
-        db.execute("delete from vias where case_id = ?", (key,))
-        if case is None:
-            db.execute("delete from cases where case_id = ?", (key,))
-            db.execute("delete from places where case_id = ?", (key,))
+    def _write_timelines(self, batch: _Batch) -> None:
+        said = batch.timelines.values()
+        keys = [(key,) for key in batch.timelines]
+        for table in ("raw_cases", "raw_vias", "raw_links", "raw_people"):
+            self._db.many(f"delete from {table} where case_id = ?", keys)  # noqa: S608
+        self._db.many("delete from raw_records where key = ?", [(key,) for key in batch.dead_keys])
+        capped = {one["key"] for one in said if one["case"] is not None and one["case"]["flags"]}
+        self._db.many("delete from raw_places where case_id = ?",
+                      [key for key in keys if key[0] not in capped])  # fmt: skip
+        told = [one for one in said if one["record"]]
+        self._upsert("raw_records", 1, ("key", "jurisdiction", "record", "number", "case_id"), [
+            (one["key"], one["jurisdiction"], one["record"], one["record"].split("/", 2)[2],
+             one["case_id"]) for one in told
+        ])  # fmt: skip
+        heads = [(one, one["case"]) for one in told if one["case"] is not None]
+        self._upsert("raw_cases", 1, _CASE, [_case(one, case) for one, case in heads])
+        self._upsert("raw_vias", 2, ("case_id", "via", "events"), [
+            (one["key"], *via) for one, case in heads for via in case["vias"].items()
+        ])  # fmt: skip
+        self._upsert("raw_places", 2, ("place", "case_id"), [
+            (place, one["key"]) for one, case in heads
+            for place in {entry["place"] for entry in case["entries"]} - {""}
+        ])  # fmt: skip
+        self._upsert("raw_links", 2, _LINK, [
+            (one["key"], i, *(link[name] for name in _LINK_FIELDS))
+            for one, case in heads for i, link in enumerate(case["links"])
+        ])  # fmt: skip
+        self._upsert("raw_people", 2, _PERSON, [
+            (one["key"], i, *(person[name] for name in _PERSON[2:]))
+            for one, case in heads for i, person in enumerate(case["people"])
+        ])  # fmt: skip
+
+    def _write_letters(self, batch: _Batch) -> None:
+        self._upsert("raw_dead_letters", 2, _LETTER, batch.letters)
+        self._db.many("delete from raw_dead_letters where key = ?",
+                      [(key,) for key in batch.dead_letter_keys])  # fmt: skip
+
+    def _upsert(
+        self, table: str, keys: int, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
+    ) -> None:
+        """Rows in, over those with the same key: the first `keys` columns."""
+        if rows:
+            self._db.many(_upsert(table, keys, columns), rows)
+
+    def _prepare(self, cluster: str) -> None:
+        db = self._db
+        there = db.tables()
+        old = "about" in there  # the tables of version 1
+        about = {row["key"]: row["value"] for row in db.rows("select key, value from raw_about")} \
+            if "raw_about" in there else {}  # fmt: skip
+        version = int(about.get("version", VERSION))
+        if version > VERSION:
+            raise Stop(f"{db.name} was written by a newer Crosstown",
+                       mend="use that one, or move it away")  # fmt: skip
+        if about.get("cluster") == cluster and version == VERSION and not old:
             return
-        db.execute(
-            "insert or replace into cases values (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-            (key, said["jurisdiction"], record, said["version"], case["digest"], case["status"],
-             case["first"], case["last"], json.dumps(case["agencies"]), len(case["agencies"]),
-             case["record_count"], case["entry_count"], case["link_count"],
-             json.dumps(case["flags"]), said["body"]),
-        )  # fmt: skip
-        db.executemany(
-            "insert into vias values (?,?,?)", [(key, *one) for one in case["vias"].items()]
-        )
-        if not case["flags"]:  # of a capped timeline the older places stay: they lead here still
-            db.execute("delete from places where case_id = ?", (key,))
-        places = {entry["place"] for entry in case["entries"]} - {""}
-        db.executemany(
-            "insert or ignore into places values (?,?)", [(place, key) for place in places]
-        )
-
-    def _transaction(self) -> sqlite3.Connection:
-        self._db.execute("begin immediate")
-        return self._db
-
-    def _prepare(self, file: Path, cluster: str) -> None:
-        tables = {name for (name,) in self._db.execute("select name from sqlite_master")}
-        about = dict(self._db.execute("select key, value from about")) if "about" in tables else {}
-        if int(about.get("version", VERSION)) > VERSION:
-            raise Stop(
-                f"{file} was written by a newer Crosstown",
-                mend="use that one, or move the file away",
-            )
-        if about.get("cluster") == cluster:
-            return
-        with self._transaction() as db:
-            for table in tables:
-                if not table.startswith("sqlite_"):
-                    db.execute(
-                        f'drop {"index" if _is_index(db, table) else "table"} if exists "{table}"'
-                    )
-            for statement in _TABLES.split(";\n"):
-                db.execute(statement)
-            db.executemany(
-                "insert into about values (?,?)", [("version", str(VERSION)), ("cluster", cluster)]
-            )
+        if there:
+            why = "other tables" if old or version < VERSION else "another cluster's log"
+            log.warning("%s holds %s: everything is read anew from the topics", db.name, why)
+        with db.transaction():
+            views = set() if old else there & set(VIEWS)
+            for view in views:
+                db.run(f"drop view {view}")
+            for table in there - views:
+                db.run(f'drop table "{table}"')
+            for statement in TABLES.split(";\n"):
+                db.run(filled(statement, db.words))
+            for name, select in VIEWS.items():
+                db.run(f"create view {name} as {filled(select, db.words)}")
+            self._upsert("raw_about", 1, ("key", "value"),
+                         [("version", str(VERSION)), ("cluster", cluster)])  # fmt: skip
 
 
-def _is_index(db: sqlite3.Connection, name: str) -> bool:
-    with closing(db.execute("select type from sqlite_master where name = ?", (name,))) as found:
-        row = found.fetchone()
-    return row is not None and row[0] == "index"
+_VERSION: Final = (
+    "event_id", "content", "known_at", "via", "jurisdiction", "record", "agency", "type", "step",
+    "occurred_at", "due_at", "place", "area", "concern", "to_agency", "channel", "refs", "headline",
+    "flags", "prefix", "payload", "body",
+)  # fmt: skip
+_EVENT: Final = (
+    "event_id", "jurisdiction", "record", "type", "content", "first_known", "last_known", "via",
+    "known_via", "versions", "contents", "counts",
+)  # fmt: skip
+_CASE: Final = (
+    "case_id", "jurisdiction", "record", "version", "digest", "status", "first", "last", "agencies",
+    "agency_count", "record_count", "event_count", "link_count", "flags", "body",
+)  # fmt: skip
+_LINK: Final = (
+    "case_id", "position", "rule", "source", "target", "event_from", "event_to", "seconds", "why",
+)  # fmt: skip
+_LINK_FIELDS: Final = ("rule", "from", "to", "event_from", "event_to", "seconds", "why")
+_PERSON: Final = (
+    "case_id", "position", "kind", "event_id", "agency", "record", "other", "why", "at",
+)  # fmt: skip
+_LETTER: Final = (
+    '"partition"', '"offset"', "key", "reason", "detail", "topic", "source_partition",
+    "source_offset", "produced_at",
+)  # fmt: skip
 
 
-def read_timeline(body: bytes) -> dict[str, Any]:
-    """A message of `timelines`, without its frame, as plain fields; times are microseconds."""
-    return cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), _TIMELINE, None))
+class _Batch:
+    """What a batch of messages comes to, each key's latest."""
+
+    def __init__(self) -> None:
+        self.versions: dict[tuple[str, int, str, str], tuple[Any, ...]] = {}
+        self.refs: dict[tuple[str, str], None] = {}
+        self.dead_versions: dict[tuple[str, int, str, str], None] = {}
+        self.timelines: dict[str, dict[str, Any]] = {}
+        self.dead_keys: list[str] = []
+        self.letters: list[tuple[Any, ...]] = []
+        self.dead_letter_keys: list[str] = []
+
+    @property
+    def gone(self) -> bool:
+        """Whether something was taken away for good."""
+        return bool(self.dead_versions or self.dead_keys or self.dead_letter_keys)
 
 
-def _timeline(body: bytes) -> dict[str, Any]:
-    said = read_timeline(body)
+def _take(row: Row, batch: _Batch, reading: Reading) -> None:
+    """Put one message into the batch; what others wrote to a topic of ours is passed over."""
+    try:
+        match row.topic:
+            case "accepted":
+                _take_version(row, batch, reading)
+            case "timelines":
+                _take_timeline(row, batch, reading)
+            case _:
+                _take_letter(row, batch)
+    except Unavailable:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
+        batch.letters += _unreadable(row, error)
+
+
+def _take_version(row: Row, batch: _Batch, reading: Reading) -> None:
+    event, known, content, via = (row.key or b"").decode().split(":")
+    key = (event, int(known), content, via)
+    value = row.value
+    if value is None:
+        batch.versions.pop(key, None)
+        batch.dead_versions[key] = None
+        return
+    fields, end = read_prefix(value, _FRAME)
+    known_at, at = read_long(value, end)
+    size, start = read_long(value, at + 1)
+    payload = value[start : start + size]
+    batch.dead_versions.pop(key, None)
+    batch.versions[key] = (
+        event, content, known_at, VIAS[value[at] >> 1], fields["jurisdiction"], fields["record"],
+        fields["agency"], fields["type"], fields["step"], fields["occurred_at"], fields["due_at"],
+        fields["place"], fields["area"], fields["concern"], fields["to_agency"], fields["channel"],
+        _json(fields["refs"]), fields["headline"], _json(fields["flags"]), value[_FRAME:end],
+        payload, reading.payload(payload),
+    )  # fmt: skip
+    for ref in fields["refs"]:
+        batch.refs[event, ref] = None
+
+
+def _json(texts: list[str]) -> str:
+    return json.dumps(texts, ensure_ascii=False) if texts else "[]"
+
+
+def _take_timeline(row: Row, batch: _Batch, reading: Reading) -> None:
+    if row.value is None:
+        key = (row.key or b"").decode()
+        batch.timelines[key] = {"key": key, "record": "", "case": None}
+        batch.dead_keys.append(key)
+        return
+    said, body = reading.timeline(row.value)
     if said["record"].count("/") < 2:
         raise ValueError(f"{said['record']!r} is no record")
-    return {**said, "body": body}
+    key = case_key(said["jurisdiction"], said["record"])
+    batch.timelines[key] = {**said, "key": key, "body": body}
+    if key in batch.dead_keys:
+        batch.dead_keys.remove(key)
+
+
+def _take_letter(row: Row, batch: _Batch) -> None:
+    key = (row.key or b"").decode("utf-8", "replace")
+    if row.value is None:
+        batch.dead_letter_keys.append(key)
+        batch.letters = [one for one in batch.letters if one[2] != key]
+        return
+    stream = BytesIO(body_of(row.value))
+    said = cast("dict[str, Any]", fastavro.schemaless_reader(stream, _DEAD_LETTER, None))
+    batch.letters.append((
+        row.partition, row.offset, key, said["reason"], said["detail"], said["topic"],
+        said["partition"], said["offset"], said["produced_at"],
+    ))  # fmt: skip
 
 
 def _unreadable(row: Row, error: Exception) -> Iterator[tuple[Any, ...]]:
     """What others wrote to a topic of ours: among the dead letters it counts as one.
 
-    Of `timelines` the watcher writes the dead letter, with the bytes.
+    Of `timelines` the watcher writes the dead letter, of `accepted` the case program, with the bytes.
     """
     why = f"{type(error).__name__}: {error}"
     log.warning("%s/%d/%d is passed over: %s", row.topic, row.partition, row.offset, why)
-    if row.topic != "timelines":
-        yield (row.partition, row.offset, "not-a-dead-letter", why[:2_000], row.topic,
-               row.partition, row.offset, 0)  # fmt: skip
+    if row.topic == "dead-letters":
+        yield (row.partition, row.offset, "", "not-a-dead-letter", why[:2_000].replace("\0", ""),
+               row.topic, row.partition, row.offset, 0)  # fmt: skip
 
 
-def _letter(row: Row, body: bytes) -> tuple[Any, ...]:
-    said = cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), _DEAD_LETTER, None))
-    return (row.partition, row.offset, said["reason"], said["detail"], said["topic"],
-            said["partition"], said["offset"], said["produced_at"])  # fmt: skip
+def _events(versions: Iterable[Mapping[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    """Which content of each event counts (docs/decisions/0008), as rows of `raw_events`."""
+    by_event: dict[tuple[str, str], dict[str, list[Mapping[str, Any]]]] = {}
+    for one in versions:
+        contents = by_event.setdefault((one["event_id"], one["jurisdiction"]), {})
+        contents.setdefault(one["content"], []).append(one)
+    for (event, jurisdiction), contents in by_event.items():
+        _, content = max(
+            (max(v["known_at"] for v in said), name) for name, said in contents.items()
+        )
+        said = contents[content]
+        first = min(said, key=lambda v: (v["known_at"], VIAS.index(v["via"])))
+        last = max(said, key=lambda v: (v["known_at"], v["via"]))
+        yield (
+            event, jurisdiction, first["record"], first["type"], content, first["known_at"],
+            last["known_at"], last["via"], first["via"],
+            sum(map(len, contents.values())), len(contents), int(first["step"] != "WITHDRAWN"),
+        )  # fmt: skip
+
+
+def _case(said: Mapping[str, Any], case: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        said["key"], said["jurisdiction"], said["record"], said["version"], case["digest"],
+        case["status"], case["first"], case["last"], json.dumps(case["agencies"]),
+        len(case["agencies"]), case["record_count"], case["entry_count"], case["link_count"],
+        json.dumps(case["flags"]), said["body"],
+    )  # fmt: skip
+
+
+def _upsert(table: str, keys: int, columns: tuple[str, ...]) -> str:
+    marks = ",".join("?" * len(columns))
+    rest = ", ".join(f"{name} = excluded.{name}" for name in columns[keys:])
+    then = f"update set {rest}" if rest else "nothing"
+    return (f"insert into {table} ({', '.join(columns)}) values ({marks})"  # noqa: S608 - ours
+            f" on conflict ({', '.join(columns[:keys])}) do {then}")  # fmt: skip
+
+
+def _chunks(items: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]

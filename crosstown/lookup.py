@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from crosstown.casebook import connect, read_timeline
+from crosstown.casebook import connect
+from crosstown.casebook_schema import SAYS
 from crosstown.errors import NotFound, Unavailable
 from crosstown.identity import slug
+from crosstown.reading import read_timeline
+from crosstown.settings import Settings
 from crosstown.timeline import city_digest
+
+CHUNK: Final = 500
+_START: Final = "start it: crosstown up --detach"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +46,44 @@ class Found:
 class Lookup:
     """Reads one casebook; sees what was committed when each question was asked."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, settings: Settings) -> None:
         try:
-            self._db = connect(file, read_only=True)
-            self._db.execute("select 1 from offsets").fetchone()
+            self._db = connect(settings, read_only=True)
+            if "raw_offsets" not in self._db.tables():
+                raise Unavailable(f"no casebook in {self._db.name} yet", mend=_START)
         except sqlite3.OperationalError as error:
-            raise Unavailable(f"no casebook at {file} yet ({error})",
-                              mend="start it: crosstown up --detach") from None  # fmt: skip
+            raise Unavailable(f"no casebook under {settings.home} yet ({error})",
+                              mend=_START) from None  # fmt: skip
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give the connection back."""
         self._db.close()
+
+    def offsets(self) -> dict[tuple[str, int], int]:
+        """How far the casebook has read, per topic and partition."""
+        rows = self._db.rows('select topic, "partition", next from raw_offsets')
+        return {(row["topic"], row["partition"]): row["next"] for row in rows}
+
+    def behind(self) -> str:
+        """In a few words, that the casebook was last written to long ago; empty: just now.
+
+        Whether anything is still to come only Kafka can tell: `crosstown status`.
+        """
+        return ""
+
+    def sql(self, query: str) -> Iterator[tuple[list[str], Sequence[Any]]]:
+        """A reader's own query: first the columns' names, then each row with them.
+
+        Raises `Stop` with the database's words where it can't be run.
+        """
+        return self._db.stream(query)
+
+    def columns(self) -> dict[str, tuple[str, list[str]]]:
+        """What can be asked: each view with a sentence about it, and its columns."""
+        return {
+            name: (says, next(self._db.stream(f"select * from {name} limit 0"))[0])
+            for name, says in SAYS.items()
+        }
 
     def case(self, asked: str, jurisdiction: str = "", *, place: str = "") -> Found:
         """The case that a case id, a record, a record's number or a place leads to.
@@ -75,17 +107,18 @@ class Lookup:
 
     def _which(self, asked: str, jurisdiction: str) -> list[str]:
         for where in (
-            "records.key = ?", "records.record = ?", "records.number = ?",
-            "case_id in (select case_id from places where place = ?)",
-            "case_id in (select case_id from places where place like '%:' || ? escape '\\')",
-            "records.number = ? collate nocase",
+            "r.key = ?", "r.record = ?", "r.number = ?",
+            "r.case_id in (select case_id from raw_places where place = ?)",
+            "r.case_id in (select case_id from raw_places where place like '%:' || ? escape '\\')",
+            "lower(r.number) = lower(?)",
         ):  # fmt: skip
             value = _literal(asked) if "like" in where else asked
-            rows = self._db.execute(
-                "select distinct case_id from records join cases using (case_id)"  # noqa: S608 - ours
-                f" where {where} and (? in ('', cases.jurisdiction)) order by cases.first, case_id",
+            rows = self._db.rows(
+                "select distinct r.case_id, c.first from raw_records r join raw_cases c"  # noqa: S608 - ours
+                f" on c.case_id = r.case_id where {where} and (? in ('', c.jurisdiction))"
+                " order by c.first, r.case_id",
                 (value, jurisdiction),
-            ).fetchall()
+            )
             if rows:
                 return [row["case_id"] for row in rows]
         return []
@@ -97,49 +130,54 @@ class Lookup:
         """
         if len(slug(asked)) < 3:
             return ()
-        rows = self._db.execute(
-            "select case_id, min(iif(number like '%' || :asked || '%' escape '\\', records.record,"
-            " null)) hit from records join cases using (case_id)"
-            " where (case_id like :asked || '%' escape '\\' or number like '%' || :asked || '%'"
-            " escape '\\' or case_id in (select case_id from places where place like"
-            " '%:' || :place || '%' escape '\\')) and :jurisdiction in ('', cases.jurisdiction)"
-            " group by case_id order by hit is null, hit, cases.first, case_id limit 5",
-            {"asked": _literal(asked), "place": _literal(place), "jurisdiction": jurisdiction},
-        ).fetchall()
+        rows = self._db.rows(
+            "select case_id, hit from (select r.case_id, c.first, min(case when lower(r.number) like"
+            " '%' || :asked || '%' escape '\\' then r.record end) as hit"
+            " from raw_records r join raw_cases c on c.case_id = r.case_id"
+            " where (r.case_id like :asked || '%' escape '\\' or lower(r.number) like"
+            " '%' || :asked || '%' escape '\\' or r.case_id in (select case_id from raw_places where"
+            " place like '%:' || :place || '%' escape '\\'))"
+            " and :jurisdiction in ('', c.jurisdiction) group by r.case_id, c.first) found"
+            " order by case when hit is null then 1 else 0 end, hit, first, case_id limit 5",
+            {"asked": _literal(asked.lower()), "place": _literal(place.lower()),
+             "jurisdiction": jurisdiction},
+        )  # fmt: skip
         return tuple(
             self._line(row["case_id"]) + (f", with {row['hit']}" if row["hit"] else "")
             for row in rows
         )
 
     def _line(self, case_id: str) -> str:
-        row = self._db.execute("select * from cases where case_id = ?", (case_id,)).fetchone()
+        (row,) = self._db.rows("select * from raw_cases where case_id = ?", (case_id,))
         return (f"{case_id}  {row['jurisdiction']}  {row['record']}  "
                 f"{row['record_count']} records, {row['event_count']} events, {row['status']}")  # fmt: skip
 
     def _found(self, case_id: str) -> Found:
-        row = self._db.execute("select * from cases where case_id = ?", (case_id,)).fetchone()
-        case = read_timeline(row["body"])["case"]
-        rows = self._db.execute("select record from records where case_id = ?", (case_id,))
-        records = tuple(sorted(record for (record,) in rows))
-        pointers = tuple(self._pointers(row["jurisdiction"], case["entries"], set(records)))
+        (row,) = self._db.rows("select * from raw_cases where case_id = ?", (case_id,))
+        case = read_timeline(bytes(row["body"]))["case"]
+        rows = self._db.rows("select record from raw_records where case_id = ?", (case_id,))
+        records = tuple(sorted(one["record"] for one in rows))
+        pointers = tuple(self.pointers(row["jurisdiction"], case["entries"], set(records)))
         return Found(
             case_id, row["jurisdiction"], row["record"], row["version"], case, records, pointers
         )
 
-    def _pointers(
+    def pointers(
         self, jurisdiction: str, entries: list[dict[str, Any]], records: set[str]
     ) -> Iterator[Pointer]:
+        """The records that these entries name and that are in no way in their case."""
         seen: set[str] = set()
         for entry in entries:
             for ref in entry["refs"]:
                 if ref in records or ref in seen:
                     continue
                 seen.add(ref)
-                elsewhere = self._db.execute(
-                    "select jurisdiction, case_id from records where record = ? and jurisdiction <> ?"
-                    " and case_id <> '' order by jurisdiction",
+                elsewhere = self._db.rows(
+                    "select jurisdiction, case_id from raw_records where record = ?"
+                    " and case_id <> '' order by case when jurisdiction = ? then 0 else 1 end,"
+                    " jurisdiction",
                     (ref, jurisdiction),
-                ).fetchall()
+                )
                 if not elsewhere:
                     yield Pointer(ref, entry["record"], "", "")
                 for row in elsewhere:
@@ -153,10 +191,11 @@ class Lookup:
 
         `written` is the key that `place` would be if it is an address in words.
         """
-        rows = self._db.execute(
-            "select * from cases where agency_count >= :agencies"
+        rows = self._db.rows(
+            "select case_id, jurisdiction, agencies, event_count, first, last, status from raw_cases"
+            " where agency_count >= :agencies"
             " and :jurisdiction in ('', jurisdiction) and :status in ('', status)"
-            " and (:place = '' or case_id in (select case_id from places where place = :place"
+            " and (:place = '' or case_id in (select case_id from raw_places where place = :place"
             "      or place like '%:' || :like escape '\\'"
             "      or :written <> '' and place like '%:' || :written escape '\\'))"
             " order by agency_count desc, record_count desc, first, case_id",
@@ -169,44 +208,61 @@ class Lookup:
                 "status": status,
             },
         )
-        for row in rows:
-            members = self._db.execute(
-                "select record from records where case_id = ? order by record", (row["case_id"],)
-            )
-            yield {
-                "case_id": row["case_id"], "jurisdiction": row["jurisdiction"],
-                "agencies": json.loads(row["agencies"]), "records": [r for (r,) in members],
-                "events": row["event_count"], "first": row["first"], "last": row["last"],
-                "status": row["status"],
-            }  # fmt: skip
+        for start in range(0, len(rows), CHUNK):
+            chunk = rows[start : start + CHUNK]
+            members = self._members([row["case_id"] for row in chunk])
+            for row in chunk:
+                yield {
+                    "case_id": row["case_id"], "jurisdiction": row["jurisdiction"],
+                    "agencies": json.loads(row["agencies"]), "records": members[row["case_id"]],
+                    "events": row["event_count"], "first": row["first"], "last": row["last"],
+                    "status": row["status"],
+                }  # fmt: skip
+
+    def _members(self, case_ids: list[str]) -> dict[str, list[str]]:
+        marks = ",".join("?" * len(case_ids))
+        found: dict[str, list[str]] = {case_id: [] for case_id in case_ids}
+        for row in self._db.rows(
+            f"select case_id, record from raw_records where case_id in ({marks}) order by record",  # noqa: S608
+            case_ids,
+        ):
+            found[row["case_id"]].append(row["record"])
+        return found
 
     def stats(self) -> dict[str, Any]:
         """The figures of the whole casebook."""
-        one = self._db.execute(
-            "select count(*) cases, coalesce(sum(event_count), 0) events,"
-            " coalesce(sum(agency_count >= 2), 0) two, coalesce(sum(agency_count >= 3), 0) three,"
-            " coalesce(max(record_count), 0) largest, coalesce(sum(flags <> '[]'), 0) runaway,"
-            " coalesce(sum(status = 'open'), 0) open, coalesce(sum(record_count), 0) records"
-            " from cases"
-        ).fetchone()
-        vias = self._db.execute("select via, sum(events) from vias group by via order by via")
-        digests = (row[0] for row in self._db.execute("select digest from cases"))
-        letters = self._db.execute(
-            "select reason, count(*) from dead_letters group by reason order by 2 desc, 1"
-        ).fetchall()
-        places = self._db.execute(
-            "select jurisdiction, count(*) from cases group by jurisdiction order by 2 desc, 1"
+        (one,) = self._db.rows(
+            "select count(*) as cases, coalesce(sum(event_count), 0) as events,"
+            " coalesce(sum(case when agency_count >= 2 then 1 else 0 end), 0) as two,"
+            " coalesce(sum(case when agency_count >= 3 then 1 else 0 end), 0) as three,"
+            " coalesce(max(record_count), 0) as largest,"
+            " coalesce(sum(case when flags <> '[]' then 1 else 0 end), 0) as runaway,"
+            " coalesce(sum(case when status = 'open' then 1 else 0 end), 0) as still_open,"
+            " coalesce(sum(record_count), 0) as records from raw_cases"
+        )
+        digests = (row["digest"] for row in self._db.rows("select digest from raw_cases"))
+        letters = self._counts(
+            "select reason as word, count(*) as n from raw_dead_letters group by reason"
+            " order by n desc, word"
         )
         return {
-            "events": one["events"], "records": one["records"], "cases": one["cases"],
-            "cross_agency_cases": one["two"], "cases_three_or_more": one["three"],
-            "largest_case_records": one["largest"], "open_cases": one["open"],
-            "runaway_cases": one["runaway"], "by_via": dict(vias.fetchall()),
-            "by_jurisdiction": dict(places.fetchall()),
-            "dead_letters": sum(n for _, n in letters),
-            "dead_letters_by_reason": dict(letters),
+            "events": int(one["events"]), "records": int(one["records"]), "cases": one["cases"],
+            "cross_agency_cases": int(one["two"]), "cases_three_or_more": int(one["three"]),
+            "largest_case_records": one["largest"], "open_cases": int(one["still_open"]),
+            "runaway_cases": int(one["runaway"]),
+            "by_via": self._counts(
+                "select via as word, sum(events) as n from raw_vias group by via order by word"
+            ),
+            "by_jurisdiction": self._counts(
+                "select jurisdiction as word, count(*) as n from raw_cases group by jurisdiction"
+                " order by n desc, word"
+            ),
+            "dead_letters": sum(letters.values()), "dead_letters_by_reason": letters,
             "digest": city_digest(digests),
         }  # fmt: skip
+
+    def _counts(self, sql: str) -> dict[str, int]:
+        return {row["word"]: int(row["n"]) for row in self._db.rows(sql)}
 
 
 def _literal(text: str) -> str:

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     """A hand-off is reminded of when its receiver has said nothing in the case for so long."""
     watch_seconds: float = Field(default=10.0, gt=0)
     """How often the watcher looks for what has become due."""
+    casebook: SecretStr | None = None
+    """A PostgreSQL database for the casebook (postgresql://user:password@host/database); unset: a
+    SQLite file under home."""
     erasure_key: SecretStr | None = None
     """The secret under which erased records are named; unset: the home's own, made once."""
     slot: int = Field(default=0, ge=0)

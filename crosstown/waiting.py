@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -11,9 +10,9 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
 from crosstown import kafka
-from crosstown.casebook import connect
 from crosstown.errors import TimedOut, Unavailable
-from crosstown.home import Endpoints, Home
+from crosstown.home import Endpoints
+from crosstown.lookup import Lookup
 from crosstown.settings import Settings
 
 Ends = dict[tuple[str, int], int]
@@ -28,7 +27,6 @@ class Waiting:
         progress: Callable[[str], None],
     ) -> None:  # fmt: skip
         self._settings, self._endpoints = settings, endpoints
-        self._casebook = Home(settings.home).casebook
         self._timeout, self._until = timeout, time.monotonic() + timeout
         self._dead, self._progress = dead, progress
 
@@ -37,7 +35,7 @@ class Waiting:
         kafka.wait_for_broker(self._settings, self._endpoints, min(10, self._timeout))
         self._pass("intake", lambda topic: topic.startswith("events."), self._committed("intake"))
         self._pass("cases", lambda topic: topic == "accepted", self._committed("cases"))
-        self._pass("casebook", lambda topic: topic in ("timelines", "dead-letters"), self._read)
+        self._pass("casebook", ("accepted", "timelines", "dead-letters").__contains__, self._read)
 
     def _pass(
         self, program: str, is_its: Callable[[str], bool], position: Callable[[Ends], Ends]
@@ -78,11 +76,10 @@ class Waiting:
     def _read(self, ends: Ends) -> Ends:
         del ends
         try:
-            with closing(connect(self._casebook, read_only=True)) as db:
-                rows = db.execute("select topic, partition, next from offsets").fetchall()
-        except sqlite3.OperationalError:  # not made yet
+            with closing(Lookup(self._settings)) as lookup:
+                return lookup.offsets()
+        except Unavailable:  # not made yet
             return {}
-        return {(topic, partition): at for topic, partition, at in rows}
 
     @contextmanager
     def _reader(self, group: str = "waiting") -> Iterator[Consumer]:

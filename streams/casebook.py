@@ -1,45 +1,74 @@
-"""The casebook's writer: `timelines` and `dead-letters` into the home's SQLite file."""
+"""The casebook's writer: `accepted`, `timelines` and `dead-letters` into SQL."""
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from confluent_kafka import Consumer, TopicPartition
 
 from crosstown import kafka, metrics
-from crosstown.casebook import TOPICS, Casebook, Row
+from crosstown.casebook import Casebook, Row, connect
+from crosstown.errors import Unavailable
+from crosstown.own_values import own_values
 from crosstown.program import Program, main
+from crosstown.reading import Reading
+from crosstown.registry import Registry
 from crosstown.transact import Ownership, gather
+
+log = logging.getLogger(__name__)
+
+TOPICS = ("accepted", "timelines", "dead-letters")
+PATIENCE = 5.0
+"""Seconds between two tries where the database or the registry is away."""
 
 
 def run(program: Program) -> None:
-    """Timelines, dead-letters -> Casebook.apply, offsets in the same SQL transaction."""
+    """accepted, timelines, dead-letters -> Casebook.apply, offsets in the same SQL transaction."""
     admin = kafka.wait_for_broker(program.settings, program.endpoints, timeout=30)
-    topics = admin.list_topics(timeout=10)
-    casebook = Casebook(program.home.casebook, topics.cluster_id)
+    about = admin.list_topics(timeout=10)
+    partitions = [(t, p) for t in TOPICS for p in about.topics[t].partitions]
+    timeline_id = own_values("timelines", program.endpoints.registry).schema_id
+    reading = Reading(Registry(program.endpoints.registry).schema, timeline_id)
     consumer = Consumer(
         kafka.consumer(
             program.settings, program.endpoints, group_id="casebook", enable_partition_eof=True,
             fetch_queue_backoff_ms=10, fetch_wait_max_ms=100,
         )
     )  # fmt: skip
-    at = casebook.offsets()
-    consumer.assign([
-        TopicPartition(topic, partition, at.get((topic, partition), 0))
-        for topic in TOPICS
-        for partition in topics.topics[topic].partitions
-    ])  # fmt: skip
     ownership = Ownership(consumer, program.stopping)
     program.ready()
     try:
         while not program.stopping.is_set():
-            batch = gather(program, ownership)
-            if batch:
-                casebook.apply(Row(m.topic(), m.partition(), m.offset(), m.value()) for m in batch)
-                metrics.casebook_applied.inc(len(batch))
+            try:
+                casebook = Casebook(connect(program.settings), about.cluster_id, reading)
+                at = casebook.offsets()
+            except Unavailable as error:
+                log.warning("waiting: %s -> %s", error, error.mend)
+                program.stopping.wait(PATIENCE)
+                continue
+            consumer.assign([TopicPartition(*tp, at.get(tp, 0)) for tp in partitions])
+            _follow(program, ownership, casebook)
+            casebook.close()
     finally:
         consumer.close()
-        casebook.close()
+
+
+def _follow(program: Program, ownership: Ownership, casebook: Casebook) -> None:
+    """Take in what comes, until the program is to stop or the database is away."""
+    while not program.stopping.is_set():
+        batch = gather(program, ownership)
+        if not batch:
+            continue
+        try:
+            casebook.apply(
+                Row(m.topic(), m.partition(), m.offset(), m.key(), m.value()) for m in batch
+            )
+        except Unavailable as error:
+            log.warning("waiting: %s", error)
+            program.stopping.wait(PATIENCE)
+            return
+        metrics.casebook_applied.inc(len(batch))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "case": "crosstown.cli.case",
     "cases": "crosstown.cli.cases",
     "stats": "crosstown.cli.stats",
+    "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
     "agencies": "crosstown.cli.agencies",
     "bridge": "crosstown.cli.bridge",

@@ -75,7 +75,7 @@ def _jurisdiction(chosen: Settings, contracts: Repository, from_record: str, to_
     """Where the casebook has one of the records, else where the agency is at home."""
     from crosstown.lookup import Lookup
 
-    lookup = Lookup(Home(chosen.home).casebook)
+    lookup = Lookup(chosen)
     try:
         for record in (from_record, to_record):
             try:

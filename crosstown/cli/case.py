@@ -32,12 +32,11 @@ def command(
     """  # fmt: skip
     from connectors.street import street_key
     from crosstown.cli.backbone import backbone
-    from crosstown.home import Home
     from crosstown.lookup import Lookup
 
     chosen = settings(home)
     backbone(chosen)
-    lookup = Lookup(Home(chosen.home).casebook)
+    lookup = Lookup(chosen)
     found = lookup.case(asked, jurisdiction, place=street_key(asked) if asked.strip() else "")
     lookup.close()
     if output is Output.JSON:

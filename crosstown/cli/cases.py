@@ -44,12 +44,11 @@ def command(
     from connectors.street import street_key
     from crosstown.cli.backbone import backbone
     from crosstown.cli.timeline import Names
-    from crosstown.home import Home
     from crosstown.lookup import Lookup
 
     chosen = settings(home)
     backbone(chosen)
-    lookup = Lookup(Home(chosen.home).casebook)
+    lookup = Lookup(chosen)
     found = lookup.cases(
         agencies=agencies, place=place, written=street_key(place) if place else "",
         jurisdiction=jurisdiction, status=status.value if status else "",

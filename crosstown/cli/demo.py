@@ -101,7 +101,7 @@ def _join(chosen: Settings, where: Endpoints) -> None:
 
     _step("4. Intake holds each to its contract; the case program joins what belongs together")
     wait_for_all(chosen, where, 120)
-    lookup = Lookup(Home(chosen.home).casebook)
+    lookup = Lookup(chosen)
     found = lookup.stats()
     lookup.close()
     out.print(
@@ -118,7 +118,7 @@ def _show(chosen: Settings) -> None:
 
     _step("5. One of them, as everyone in it sees it:")
     out.print()
-    lookup = Lookup(Home(chosen.home).casebook)
+    lookup = Lookup(chosen)
     found = lookup.case(sample.showcase())
     lookup.close()
     show(found, chosen)

@@ -40,14 +40,13 @@ def command(
     Example: `crosstown stats --wait`
     """
     from crosstown.cli.backbone import backbone
-    from crosstown.home import Home
     from crosstown.lookup import Lookup
 
     chosen = settings(home)
     where = backbone(chosen)
     if wait:
         wait_for_all(chosen, where, timeout)
-    lookup = Lookup(Home(chosen.home).casebook)
+    lookup = Lookup(chosen)
     found = lookup.stats()
     lookup.close()
     if output is Output.JSON:
