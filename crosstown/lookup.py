@@ -8,11 +8,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crosstown import as_of
 from crosstown.casebook import connect
 from crosstown.casebook_schema import SAYS
+from crosstown.envelope import read_prefix
+from crosstown.erasures import Erasures, Key
 from crosstown.errors import NotFound, Unavailable
 from crosstown.identity import slug
 from crosstown.reading import read_timeline
+from crosstown.repository import Repository
 from crosstown.settings import Settings
 from crosstown.timeline import city_digest
 
@@ -28,6 +32,8 @@ class Pointer:
     named_by: str
     jurisdiction: str
     case_id: str
+    here: bool = False
+    """In this jurisdiction: people keep the two apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,10 @@ class Found:
     case: dict[str, Any]
     records: tuple[str, ...]
     pointers: tuple[Pointer, ...]
+    corrected: frozenset[str] = frozenset()
+    """Ids of entries that were said differently before."""
+    as_of: int | None = None
+    """Microseconds UTC; None: now."""
 
 
 class Lookup:
@@ -81,7 +91,7 @@ class Lookup:
     def columns(self) -> dict[str, tuple[str, list[str]]]:
         """What can be asked: each view with a sentence about it, and its columns."""
         return {
-            name: (says, next(self._db.stream(f"select * from {name} limit 0"))[0])
+            name: (says, next(self._db.stream(f"select * from {name} limit 0"))[0])  # noqa: S608 - ours
             for name, says in SAYS.items()
         }
 
@@ -159,8 +169,51 @@ class Lookup:
         records = tuple(sorted(one["record"] for one in rows))
         pointers = tuple(self.pointers(row["jurisdiction"], case["entries"], set(records)))
         return Found(
-            case_id, row["jurisdiction"], row["record"], row["version"], case, records, pointers
+            case_id, row["jurisdiction"], row["record"], row["version"], case, records, pointers,
+            frozenset(self._corrected(case_id)),
+        )  # fmt: skip
+
+    def _corrected(self, case_id: str) -> Iterator[str]:
+        for row in self._db.rows(
+            "select e.event_id from raw_records r join raw_events e on e.record = r.record"
+            " and e.jurisdiction = r.jurisdiction where r.case_id = ? and e.contents > 1",
+            (case_id,),
+        ):
+            yield row["event_id"]
+
+    def at(self, found: Found, asked: str, until: int, contracts: Repository, key: Key) -> Found:
+        """A case that was found, as it was known at `until` (microseconds UTC).
+
+        Of the case's records the one that was asked for is followed, else the first that was known
+        then. Raises `NotFound` where nothing of it was known yet.
+        """
+        erasures = Erasures(key)
+        for row in self._db.rows(
+            "select prefix, content, known_at from raw_versions where type like 'record.%'"
+        ):
+            fields, _ = read_prefix(bytes(row["prefix"]))
+            erasures.say(fields, bytes.fromhex(row["content"]), row["known_at"])
+        versions = as_of.history(
+            self._db, found.jurisdiction, found.records, until, contracts.window
         )
+        mine = [r for r in found.records if asked in (r, r.split("/", 2)[2])] or list(found.records)
+        for record in sorted(mine, key=lambda one: (one != found.record, one)):
+            then = as_of.case_at(
+                versions, found.jurisdiction, record, contracts.window, erasures.erased
+            )
+            if then is not None:
+                case_id, head, case = then
+                records = tuple(sorted({entry["record"] for entry in case["entries"]}))
+                contents: dict[str, set[str]] = {}
+                for one in versions:
+                    contents.setdefault(one["event_id"], set()).add(one["content"])
+                return Found(
+                    case_id, found.jurisdiction, head, 0, case, records,
+                    tuple(self.pointers(found.jurisdiction, case["entries"], set(records))),
+                    frozenset(event for event, said in contents.items() if len(said) > 1), until,
+                )  # fmt: skip
+        raise NotFound(f"nothing of {asked!r} was known then",
+                       mend="ask for a later moment; crosstown case shows when each entry was known")  # fmt: skip
 
     def pointers(
         self, jurisdiction: str, entries: list[dict[str, Any]], records: set[str]
@@ -181,7 +234,8 @@ class Lookup:
                 if not elsewhere:
                     yield Pointer(ref, entry["record"], "", "")
                 for row in elsewhere:
-                    yield Pointer(ref, entry["record"], row["jurisdiction"], row["case_id"])
+                    here = row["jurisdiction"] == jurisdiction
+                    yield Pointer(ref, entry["record"], row["jurisdiction"], row["case_id"], here)
 
     def cases(
         self, *, agencies: int = 1, place: str = "", written: str = "",

@@ -23,6 +23,10 @@ COMMANDS: Final = {
     "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
     "agencies": "crosstown.cli.agencies",
+    "note": "crosstown.cli.note",
+    "assert": "crosstown.cli.assert_",
+    "separate": "crosstown.cli.separate",
+    "apart": "crosstown.cli.apart",
     "bridge": "crosstown.cli.bridge",
 }
 """In the order in which one would use them; each module has a function `command` for typer."""

@@ -73,7 +73,9 @@ def _print(names: Sequence[str], rows: Iterator[Sequence[Any]], output: Form) ->
         case Form.JSON:
             for row in rows:
                 sys.stdout.write(
-                    json.dumps(dict(zip(names, row, strict=True)), ensure_ascii=False, default=_text)
+                    json.dumps(
+                        dict(zip(names, row, strict=True)), ensure_ascii=False, default=_text
+                    )
                     + "\n"
                 )
         case Form.CSV:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from rich.markup import escape
 from rich.table import Table
 
-from crosstown.cli.case import span
+from crosstown.cli.case import late_by, span
 from crosstown.cli.shell import out
 from crosstown.lookup import Found, Pointer
 from crosstown.repository import Repository
@@ -60,13 +60,19 @@ def show(found: Found, settings: Settings) -> None:
     _head(found, names)
     _entries(found, names)
     _links(found)
+    _people(found, names)
     for pointer in found.pointers:
         out.print(f"  [dim]points to[/] {escape(_pointer(pointer))}")
-    out.print(f"[dim]version {found.version}, digest {found.case['digest'][:16]}...[/]")
+    if found.as_of is None:
+        out.print(f"[dim]version {found.version}, digest {found.case['digest'][:16]}...[/]")
 
 
 def _head(found: Found, names: Names) -> None:
     case = found.case
+    if found.as_of is not None:
+        out.print(
+            f"[yellow]As it was known on {names.when(found.as_of)}; it may be otherwise now[/]"
+        )
     color = "yellow" if case["status"] == "open" else "green"
     out.print(f"[bold]Case {found.case_id}[/]  [{color}]{case['status']}[/]  {found.jurisdiction}")
     agencies = ", ".join(names.agency(one) for one in case["agencies"])
@@ -103,8 +109,9 @@ def _entries(found: Found, names: Names) -> None:
             day = today
         who = escape(names.agency(entry["agency"]))
         _, _, number = entry["record"].partition("/")
+        arrived = _arrived(entry, corrected=entry["event_id"] in found.corrected)
         table.add_row(f"{names.local(at):%H:%M}", f"[cyan]{who}[/]  {_what(entry, names)}",
-                      f"{escape(number)}\n{_arrived(entry)}")  # fmt: skip
+                      f"{escape(number)}\n{arrived}")  # fmt: skip
     out.print()
     out.print(table)
     out.print()
@@ -125,9 +132,13 @@ def _what(entry: dict[str, Any], names: Names) -> str:
     return "\n".join(lines)
 
 
-def _arrived(entry: dict[str, Any]) -> str:
+def _arrived(entry: dict[str, Any], *, corrected: bool) -> str:
     how = VIA[entry["via"]]
-    return f"{escape(entry['channel'])}, {how}" if entry["channel"] else how
+    told = [escape(entry["channel"]), how] if entry["channel"] else [how]
+    late = late_by(entry)
+    marks = [f"late by {span(late)}"] if late is not None else []
+    marks += ["corrected"] if corrected else []
+    return ", ".join(told) + (f"\n[yellow]{', '.join(marks)}[/]" if marks else "")
 
 
 def _links(found: Found) -> None:
@@ -143,6 +154,9 @@ def _links(found: Found) -> None:
             out.print(f"  {escape(source)}")
         if link["rule"] == "ref":
             out.print(f"    [dim]names[/] {escape(link['to'])}")
+        elif link["rule"] == "asserted":
+            out.print(f"    [dim]is one matter with[/] {escape(link['to'])}"
+                      f" [dim]({escape(link['why'])})[/]")  # fmt: skip
         else:
             out.print(f"    [dim]same place and concern as[/] {escape(link['to'])}"
                       f" [dim]({span(link['seconds'])} apart)[/]")  # fmt: skip
@@ -151,7 +165,17 @@ def _links(found: Found) -> None:
         out.print(f"  [dim]... and {rest} more links (-o json)[/]")
 
 
+def _people(found: Found, names: Names) -> None:
+    """What staff said that keeps records apart."""
+    for one in found.case["people"]:
+        what = f"is not one matter with {one['other']}" if one["other"] else "stands apart"
+        who = f"{one['why']} ({names.agency(one['agency'])}, {names.when(one['at'])})"
+        out.print(f"  {escape(one['record'])} [red]{escape(what)}[/] [dim]{escape(who)}[/]")
+
+
 def _pointer(pointer: Pointer) -> str:
+    if pointer.case_id and pointer.here:
+        return f"{pointer.record}, which is in another case: crosstown case {pointer.case_id}"
     if pointer.case_id:
         return (f"{pointer.record} in {pointer.jurisdiction} (named by {pointer.named_by};"
                 f" see it: crosstown case {pointer.case_id})")  # fmt: skip
