@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from crosstown.cli.shell import Output, iso
-from crosstown.cli.word import Word, knows, tell
+from crosstown.cli.word import Meant, Word, knows, tell
 from crosstown.errors import Stop
 from crosstown.people import chain, link
 
@@ -31,22 +30,25 @@ def run(
         _must_stand(kind, said.body["record"], meant, agency)
     event = word.say(said).event_id
     there = knows(event)
-    cases = word.seen(records, where, (lambda found: not there(found)) if withdraw else there)
+    known = [one.record for one in meant if one.case is not None]
+    if kind == "asserted" and len(known) < len(records):
+        known = []  # it can't be seen before both are there
+    cases = word.seen(known, where, (lambda found: not there(found)) if withdraw else there)
     seen = bool(cases) and all(there(found) != withdraw for found in cases)
     ids = {
         record: found.case_id for found in cases for record in found.records if record in records
     }
-    still = chain(cases[0].case["links"], *records) if len(records) == 2 and cases else []
+    still = chain(cases[0].case["links"], *records) if len(known) == len(cases) == 2 else []
     tell(output, {
         "event_id": event, "kind": kind, "withdrawn": withdraw, "records": records,
         "jurisdiction": where, "agency": agency, "by": word.by, "because": because.strip(),
         "occurred_at": iso(word.now), "seen": seen,
         "cases": [ids.get(record) for record in records],
         "still_joined_by": still[1:-1] if kind == "separated" and not withdraw else [],
-    }, _lines(kind, records, ids, still, withdraw=withdraw, seen=seen))  # fmt: skip
+    }, _lines(kind, meant, ids, still, withdraw=withdraw, seen=seen))  # fmt: skip
 
 
-def _must_stand(kind: str, record: str, meant: list[Any], agency: str) -> None:
+def _must_stand(kind: str, record: str, meant: list[Meant], agency: str) -> None:
     from crosstown.identity import event_id
 
     event = event_id(record, f"link.{kind}")
@@ -57,13 +59,14 @@ def _must_stand(kind: str, record: str, meant: list[Any], agency: str) -> None:
 
 def _lines(
     kind: str,
-    records: list[str],
+    meant: list[Meant],
     ids: dict[str, str],
     still: list[str],
     *,
     withdraw: bool,
     seen: bool,
 ) -> list[str]:
+    records = [one.record for one in meant]
     names = " and ".join(records)
     head = {
         "asserted": f"Said: {names} are one matter.",
@@ -71,16 +74,17 @@ def _lines(
         "apart": f"Said: {names} stands apart: nothing joins it by place or reference.",
     }[kind]  # fmt: skip
     lines = [f"Taken back: {head[6:]}" if withdraw else head]
-    if not seen:
-        return [*lines, "It isn't in the case yet: see crosstown status, then crosstown case "
-                + records[0]]  # fmt: skip
-    known = [record for record in records if record in ids]
-    unknown = [record for record in records if record not in ids]
+    unknown = [one.record for one in meant if one.case is None]
     if unknown:
         lines.append(
             f"Nobody has published {' or '.join(unknown)} yet; it counts once they are there."
         )
-    elif len(set(ids.values())) == 1 and len(records) == 2:
+    if kind == "asserted" and unknown:
+        return lines
+    if not seen:
+        return [*lines, "It isn't in the case yet: see crosstown status, then crosstown case "
+                + records[0]]  # fmt: skip
+    if len(set(ids.values())) == 1 and len(records) == 2:
         lines.append(f"They are in one case: crosstown case {records[0]}")
         if kind == "separated" and not withdraw and len(still) > 2:
             lines.append(f"What still joins them: {' - '.join(still)}")
@@ -91,5 +95,5 @@ def _lines(
             lines.append("Somebody asserted that they are one, and that stands: see crosstown case "
                          + records[0])  # fmt: skip
     else:
-        lines += [f"{record} is in case {ids[record]}" for record in known]
+        lines += [f"{record} is in case {ids[record]}" for record in records if record in ids]
     return lines

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -98,6 +99,7 @@ def _entries(found: Found, names: Names) -> None:
     table.add_column(overflow="fold", style="dim", max_width=34)
     before = 0
     day = ""
+    loads = _loads(found)
     for entry in found.case["entries"]:
         at = entry["occurred_at"]
         gap = (at - before) // 1_000_000
@@ -109,11 +111,15 @@ def _entries(found: Found, names: Names) -> None:
             day = today
         who = escape(names.agency(entry["agency"]))
         _, _, number = entry["record"].partition("/")
-        arrived = _arrived(entry, corrected=entry["event_id"] in found.corrected)
+        arrived = _arrived(entry, corrected=entry["event_id"] in found.corrected,
+                           late=_load(entry) not in loads)  # fmt: skip
         table.add_row(f"{names.local(at):%H:%M}", f"[cyan]{who}[/]  {_what(entry, names)}",
                       f"{escape(number)}\n{arrived}")  # fmt: skip
     out.print()
     out.print(table)
+    for (agency, known_at), n in loads.items():
+        out.print(f"[yellow]late:[/] {n} entries of {escape(names.agency(agency))} became known only on"
+                  f" {names.when(known_at)}, in one load")  # fmt: skip
     out.print()
 
 
@@ -132,17 +138,31 @@ def _what(entry: dict[str, Any], names: Names) -> str:
     return "\n".join(lines)
 
 
-def _arrived(entry: dict[str, Any], *, corrected: bool) -> str:
+def _load(entry: dict[str, Any]) -> tuple[str, int]:
+    """The call by which an entry came: one known_at for all its files."""
+    return entry["agency"], entry["known_at"]
+
+
+def _loads(found: Found) -> dict[tuple[str, int], int]:
+    """The loads that told three or more entries of this case late: said once, not at each."""
+    late = Counter(_load(one) for one in found.case["entries"] if late_by(one) is not None)
+    return {load: n for load, n in late.items() if n >= 3}
+
+
+def _arrived(entry: dict[str, Any], *, corrected: bool, late: bool) -> str:
     how = VIA[entry["via"]]
     told = [escape(entry["channel"]), how] if entry["channel"] else [how]
-    late = late_by(entry)
-    marks = [f"late by {span(late)}"] if late is not None else []
+    seconds = late_by(entry) if late else None
+    marks = [f"late by {span(seconds)}"] if seconds is not None else []
     marks += ["corrected"] if corrected else []
     return ", ".join(told) + (f"\n[yellow]{', '.join(marks)}[/]" if marks else "")
 
 
 def _links(found: Found) -> None:
     links = found.case["links"]
+    if not links and found.case["people"]:
+        out.print("One record.")
+        return
     if not links:
         out.print("One record; nothing else is at its place and time, and nobody names it.")
         return
@@ -170,7 +190,9 @@ def _people(found: Found, names: Names) -> None:
     for one in found.case["people"]:
         what = f"is not one matter with {one['other']}" if one["other"] else "stands apart"
         who = f"{one['why']} ({names.agency(one['agency'])}, {names.when(one['at'])})"
-        out.print(f"  {escape(one['record'])} [red]{escape(what)}[/] [dim]{escape(who)}[/]")
+        out.print(
+            f"  {escape(one['record'])} [red]{escape(what)}[/]\n    [dim]so says {escape(who)}[/]"
+        )
 
 
 def _pointer(pointer: Pointer) -> str:
