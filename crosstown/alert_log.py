@@ -70,6 +70,8 @@ def _read(client: Consumer, rules: Collection[str], since_ms: int) -> set[tuple[
 
 
 def _told(value: bytes | None) -> list[tuple[str, str, str]]:
+    if value is None:  # erased
+        return []
     try:
         fields = cast("Any", fastavro.schemaless_reader(BytesIO(body_of(value)), _SCHEMA, None))
     except Refused as error:

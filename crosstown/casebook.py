@@ -20,6 +20,7 @@ import fastavro
 from crosstown.casebook_schema import TABLES, VERSION, VIEWS
 from crosstown.casebook_store import Postgres, Sqlite, Store, filled
 from crosstown.envelope import VIAS, read_long, read_prefix
+from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Stop, Unavailable
 from crosstown.formats import DEAD_LETTER, plain
 from crosstown.home import Home
@@ -63,9 +64,10 @@ def connect(settings: Settings, *, read_only: bool = False) -> Store:
 class Casebook:
     """The one writer of a casebook."""
 
-    def __init__(self, db: Store, cluster: str, reading: Reading) -> None:
+    def __init__(self, db: Store, cluster: str, reading: Reading, key: Key) -> None:
         self._db = db
         self._reading = reading
+        self._key = key
         if isinstance(db, Postgres):
             db.claim()
         self._prepare(cluster)
@@ -91,9 +93,10 @@ class Casebook:
             self._write_versions(batch)
             self._write_timelines(batch)
             self._write_letters(batch)
+            forgotten = batch.erasing and self._forget()
             self._upsert("raw_offsets", 2, ("topic", '"partition"', "next", "applied_at"),
                          [(topic, part, end, now) for (topic, part), end in ends.items()])  # fmt: skip
-        if batch.gone:
+        if batch.gone or forgotten:
             self._db.tidy()
 
     def _write_versions(self, batch: _Batch) -> None:
@@ -155,6 +158,27 @@ class Casebook:
         self._db.many("delete from raw_dead_letters where key = ?",
                       [(key,) for key in batch.dead_letter_keys])  # fmt: skip
 
+    def _forget(self) -> bool:
+        """Take away what is here of erased records; whether anything was.
+
+        Tombstones say the same, but Kafka keeps them for a time only, and this may read later.
+        """
+        erasures = erasures_of(self._db, self._key)
+        names = {row["record"] for row in self._db.rows("select distinct record from raw_versions")}
+        gone = sorted(name for name in names if erasures.erased(name))
+        for name in gone:
+            keys = self._db.rows("select key from raw_records where record = ?", (name,))
+            for sql in _FORGET:
+                self._db.run(sql, (name,))
+            for row in keys:
+                for table in ("raw_cases", "raw_vias", "raw_links", "raw_people", "raw_places"):
+                    self._db.run(f"delete from {table} where case_id = ?", (row["key"],))  # noqa: S608
+        if gone:
+            self._db.run(
+                "delete from raw_events where event_id not in (select event_id from raw_versions)"
+            )
+        return bool(gone)
+
     def _upsert(
         self, table: str, keys: int, columns: tuple[str, ...], rows: list[tuple[Any, ...]]
     ) -> None:
@@ -191,6 +215,15 @@ class Casebook:
                          [("version", str(VERSION)), ("cluster", cluster)])  # fmt: skip
 
 
+_FORGET: Final = (
+    "delete from raw_versions where type like 'link.%' and event_id in (select event_id from raw_refs where ref = ?)",
+    "delete from raw_refs where event_id in (select event_id from raw_events where record = ?)",
+    "delete from raw_refs where ref = ? and event_id not in (select event_id from raw_versions)",
+    "delete from raw_events where record = ?",
+    "delete from raw_versions where record = ?",
+    "delete from raw_records where record = ?",
+)
+"""What is of one record, and what people say of it."""
 _VERSION: Final = (
     "event_id", "content", "known_at", "via", "jurisdiction", "record", "agency", "type", "step",
     "occurred_at", "due_at", "place", "area", "concern", "to_agency", "channel", "refs", "headline",
@@ -224,6 +257,7 @@ class _Batch:
         self.versions: dict[tuple[str, int, str, str], tuple[Any, ...]] = {}
         self.refs: dict[tuple[str, str], None] = {}
         self.dead_versions: dict[tuple[str, int, str, str], None] = {}
+        self.erasing = False
         self.timelines: dict[str, dict[str, Any]] = {}
         self.dead_keys: list[str] = []
         self.letters: list[tuple[Any, ...]] = []
@@ -264,6 +298,7 @@ def _take_version(row: Row, batch: _Batch, reading: Reading) -> None:
     size, start = read_long(value, at + 1)
     payload = value[start : start + size]
     batch.dead_versions.pop(key, None)
+    batch.erasing = batch.erasing or fields["type"].startswith(RESERVED)
     batch.versions[key] = (
         event, content, known_at, VIAS[value[at] >> 1], fields["jurisdiction"], fields["record"],
         fields["agency"], fields["type"], fields["step"], fields["occurred_at"], fields["due_at"],
@@ -355,6 +390,16 @@ def _upsert(table: str, keys: int, columns: tuple[str, ...]) -> str:
     then = f"update set {rest}" if rest else "nothing"
     return (f"insert into {table} ({', '.join(columns)}) values ({marks})"  # noqa: S608 - ours
             f" on conflict ({', '.join(columns[:keys])}) do {then}")  # fmt: skip
+
+
+def erasures_of(db: Store, key: Key) -> Erasures:
+    """All that the casebook knows of erasing."""
+    erasures = Erasures(key)
+    rows = db.rows("select prefix, content, known_at from raw_versions where type like 'record.%'")
+    for row in rows:
+        fields, _ = read_prefix(bytes(row["prefix"]))
+        erasures.say(fields, bytes.fromhex(row["content"]), row["known_at"])
+    return erasures
 
 
 def _chunks(items: list[str]) -> Iterator[list[str]]:

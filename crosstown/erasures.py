@@ -71,6 +71,10 @@ class Erasures:
     """All that was said of erasing and holding, in any order."""
 
     key: Key
+    heard: int = 0
+    """How many words on erasing were heard so far."""
+    latest: int = 0
+    """When the last of them was said, microseconds UTC."""
     _words: dict[tuple[str, str, str], _Word] = field(default_factory=dict)
     _of: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
 
@@ -79,6 +83,8 @@ class Erasures:
 
         `fields` are the envelope's; its record is `<agency>/erasure/<fingerprint>.<hash>`.
         """
+        self.heard += 1
+        self.latest = max(self.latest, known_at)
         agency, _, hashed = fields["record"].split("/", 2)
         at = (hashed, fields["type"], agency)
         word = self._words.get(at)
@@ -91,6 +97,17 @@ class Erasures:
         word.said[content] = (max(last, known_at), stands, ANY_AGENCY in fields["flags"])
         after = self._standing(hashed)
         return Heard(hashed, bool(after) and before != after, bool(before) and before != after)
+
+    @property
+    def any(self) -> bool:
+        """Whether anything was ever said of erasing."""
+        return bool(self._words)
+
+    def concerns(self, fields: Mapping[str, Any]) -> bool:
+        """Whether an envelope is of an erased record, or people's word on one."""
+        if fields["type"].startswith("link."):
+            return any(map(self.erased, fields["refs"]))
+        return self.erased(fields["record"])
 
     def erased(self, record: str) -> bool:
         """Whether no event of this record counts."""

@@ -78,7 +78,10 @@ class Guarded:
     def table(self, name: str) -> MutableMapping[bytes, bytes]:
         """A table that survives restarts; its changelog is `<program>-<name>-changelog`."""
         table = self.app.Table(name, partitions=self.partitions, key_type=bytes, value_type=bytes)
-        self.topic(f"{self.program.name}-{name}-changelog", self.partitions, kafka.COMPACT)
+        forgets = kafka.forgetting(self.program.settings.erasure_hours)
+        self.topic(
+            f"{self.program.name}-{name}-changelog", self.partitions, kafka.COMPACT | forgets
+        )
         return cast("MutableMapping[bytes, bytes]", table)
 
     def topic(self, name: str, partitions: int, config: Any) -> None:
@@ -144,6 +147,7 @@ class Guarded:
         """Work until the program is to stop; `Unavailable` where Faust can't go on."""
         admin = kafka.wait_for_broker(self.program.settings, self.program.endpoints, timeout=30)
         kafka.ensure_topics(admin, self._topics)
+        kafka.keep_configs(admin, self._topics)
         self._letters = own_values(DEAD_LETTERS, self.program.endpoints.registry)
         done = threading.Event()
         try:

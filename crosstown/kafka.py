@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
 from crosstown.errors import Stop, TimedOut, Unavailable
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 COMPACT: Final = {"cleanup.policy": "compact", "max.message.bytes": "1048588"}
 TIMED: Final = {"cleanup.policy": "delete", "retention.ms": str(365 * 86_400_000)}
 DEAD: Final = {**TIMED, "cleanup.policy": "compact,delete", "max.message.bytes": "1500000"}
+ALERTS: Final = {**TIMED, "cleanup.policy": "compact,delete"}
 EVENTS: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
 
 
@@ -36,15 +37,44 @@ class Topic:
     config: Mapping[str, str]
 
 
-def own_topics(partitions: int) -> list[Topic]:
+def forgetting(hours: float) -> dict[str, str]:
+    """Within which time compaction removes what a tombstone erased (docs/decisions/0012)."""
+    lag = str(max(1, round(hours * 3_600_000)))
+    return {"max.compaction.lag.ms": lag, "segment.ms": lag, "min.cleanable.dirty.ratio": "0.1"}
+
+
+def own_topics(partitions: int, erasure_hours: float = 24) -> list[Topic]:
     """The topics that Crosstown itself writes; the sharded ones have `partitions` partitions."""
+    forgets = forgetting(erasure_hours)
     return [
-        Topic("accepted", partitions, COMPACT),
-        Topic("timelines", partitions, COMPACT),
-        Topic("dead-letters", 1, DEAD),
-        Topic("alerts.deadline", 1, TIMED),
-        Topic("alerts.pickup", 1, TIMED),
+        Topic("accepted", partitions, COMPACT | forgets),
+        Topic("timelines", partitions, COMPACT | forgets),
+        Topic("dead-letters", 1, DEAD | forgets),
+        Topic("alerts.deadline", 1, ALERTS | forgets),
+        Topic("alerts.pickup", 1, ALERTS | forgets),
     ]
+
+
+def keep_configs(admin: AdminClient, topics: Iterable[Topic], timeout: float = 30) -> None:
+    """Give topics that are there the configuration that they must have; those of others stay."""
+    wanted = {topic.name: topic.config for topic in topics}
+    asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted]
+    changed = []
+    for resource, future in admin.describe_configs(asked).items():
+        now = future.result(timeout=timeout)
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in wanted[resource.name].items()
+            if name not in now or now[name].value != value
+        ]
+        if entries:
+            changed.append(
+                ConfigResource(
+                    ConfigResource.Type.TOPIC, resource.name, incremental_configs=entries
+                )
+            )
+    for future in admin.incremental_alter_configs(changed).values() if changed else ():
+        future.result(timeout=timeout)
 
 
 def client(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ CREATE TABLE IF NOT EXISTS later (
   event_id BLOB PRIMARY KEY, known_at INTEGER NOT NULL, content BLOB NOT NULL,
   topic TEXT NOT NULL, record TEXT NOT NULL, via TEXT NOT NULL, body BLOB NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rejects (file TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS names (
   scope TEXT NOT NULL, name TEXT NOT NULL, agency TEXT NOT NULL, PRIMARY KEY (scope, name)
 ) WITHOUT ROWID;
@@ -116,6 +117,23 @@ class Ledger:
         self._db.executemany("INSERT OR REPLACE INTO later VALUES (?, ?, ?, ?, ?, ?, ?)",
                              [astuple(one) for one in later])  # fmt: skip
         self._db.execute("COMMIT")
+
+    def wrote_rejects(self, file: Path) -> None:
+        """Remember where rejects were written, so that an erased record's can be taken out."""
+        self._db.execute("INSERT OR IGNORE INTO rejects VALUES (?)", (str(file.absolute()),))
+
+    def reject_files(self) -> list[Path]:
+        """Every file into which this home ever wrote rejects."""
+        return [
+            Path(file) for (file,) in self._db.execute("SELECT file FROM rejects ORDER BY file")
+        ]
+
+    def forget(self, record: str) -> int:
+        """Take out the bodies that are kept of a record; returns how many there were."""
+        self._db.execute("PRAGMA secure_delete = ON")
+        gone = self._db.execute("DELETE FROM later WHERE record = ?", (record,)).rowcount
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return gone
 
     def names(self) -> dict[tuple[str, str], str]:
         """The agencies' ids by (scope, name) under which this home has published."""

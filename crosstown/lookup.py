@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crosstown import as_of
-from crosstown.casebook import connect
+from crosstown.casebook import connect, erasures_of
 from crosstown.casebook_schema import SAYS
-from crosstown.envelope import read_prefix
-from crosstown.erasures import Erasures, Key
+from crosstown.erasures import Key
 from crosstown.errors import NotFound, Unavailable
 from crosstown.identity import slug
 from crosstown.reading import read_timeline
@@ -94,6 +93,37 @@ class Lookup:
             name: (says, next(self._db.stream(f"select * from {name} limit 0"))[0])  # noqa: S608 - ours
             for name, says in SAYS.items()
         }
+
+    def knows(self, record: str) -> bool:
+        """Whether anything of a record is in the casebook: a saying, a case."""
+        return any(
+            self._db.rows(f"select 1 from {table} where record = ? limit 1", (record,))  # noqa: S608
+            for table in ("raw_versions", "raw_records", "raw_events")
+        )
+
+    def naming(self, record: str) -> list[tuple[str, str]]:
+        """Other records whose events name it, with their type; they are kept when it is erased."""
+        rows = self._db.rows(
+            "select distinct e.record, e.type from raw_refs f join raw_events e"
+            " on e.event_id = f.event_id where f.ref = ? and e.counts = 1 order by e.record",
+            (record,),
+        )
+        return [(row["record"], row["type"]) for row in rows if not row["type"].startswith("link.")]
+
+    def erasing(self, record: str, key: Key) -> list[dict[str, Any]]:
+        """What was ordered for a record and stands: kind, agency, why, at (microseconds UTC)."""
+        rows = self._db.rows(
+            "select v.type, v.agency, v.headline, v.occurred_at from raw_events e join raw_versions v"
+            " on v.event_id = e.event_id and v.content = e.content and v.known_at = e.last_known"
+            " and v.via = e.via where e.counts = 1 and e.type like 'record.%' and e.record like ?"
+            " order by v.occurred_at",
+            (f"%/erasure/{key.name(record)}",),
+        )
+        return [
+            {"kind": row["type"], "agency": row["agency"], "why": row["headline"],
+             "at": row["occurred_at"]}
+            for row in rows
+        ]  # fmt: skip
 
     def case(self, asked: str, jurisdiction: str = "", *, place: str = "") -> Found:
         """The case that a case id, a record, a record's number or a place leads to.
@@ -187,12 +217,7 @@ class Lookup:
         Of the case's records the one that was asked for is followed, else the first that was known
         then. Raises `NotFound` where nothing of it was known yet.
         """
-        erasures = Erasures(key)
-        for row in self._db.rows(
-            "select prefix, content, known_at from raw_versions where type like 'record.%'"
-        ):
-            fields, _ = read_prefix(bytes(row["prefix"]))
-            erasures.say(fields, bytes.fromhex(row["content"]), row["known_at"])
+        erasures = erasures_of(self._db, key)
         versions = as_of.history(
             self._db, found.jurisdiction, found.records, until, contracts.window
         )

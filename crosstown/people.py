@@ -37,6 +37,18 @@ def note(
     }, 1, now, "hand")  # fmt: skip
 
 
+def erasure(
+    kind: str, record_hash: str, *, agency: str, jurisdiction: str, because: str, by: str, now: int,
+    withdrawn: bool = False,
+) -> Said:  # fmt: skip
+    """`erased` or `held`, of a record by its keyed hash; the same agency's word on it is one saying."""
+    return Said("any/erasures", agency, {
+        "agency": agency, "record": f"{agency}/erasure/{record_hash}", "kind": kind,
+        "occurred_at": now, "jurisdiction": jurisdiction, "because": because, "by": by,
+        "withdrawn": withdrawn,
+    }, 1, now, "hand")  # fmt: skip
+
+
 def chain(links: Iterable[Mapping[str, Any]], one: str, two: str) -> list[str]:
     """The shortest way from one record to another over a case's links; empty: none.
 

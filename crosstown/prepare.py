@@ -26,7 +26,9 @@ def own_topics(settings: Settings, endpoints: Endpoints) -> int:
     if "partitions" not in settings.model_fields_set:
         present = admin.list_topics(timeout=30).topics
         partitions = len(present["accepted"].partitions) if "accepted" in present else partitions
-    kafka.ensure_topics(admin, kafka.own_topics(partitions))
+    topics = kafka.own_topics(partitions, settings.erasure_hours)
+    kafka.ensure_topics(admin, topics)
+    kafka.keep_configs(admin, topics)
     return partitions
 
 

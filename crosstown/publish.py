@@ -118,6 +118,9 @@ def publish(
             raise NotAcknowledged(error, reports) from None
         finally:
             ledger.learn_names(naming.given)
+            for report in reports:
+                if report.rejects is not None:
+                    ledger.wrote_rejects(report.rejects)
     return reports
 
 

@@ -20,6 +20,11 @@ from crosstown.own_values import body_of
 _TIMELINE: Final = fastavro.parse_schema(plain(TIMELINE))
 
 
+def decoded(body: bytes, schema: Any) -> dict[str, Any]:
+    """The fields of a body that was written with this schema, logical types as Python has them."""
+    return cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), schema, None))
+
+
 def read_timeline(body: bytes) -> dict[str, Any]:
     """A message of `timelines` in today's form, without its frame; times are microseconds."""
     return cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), _TIMELINE, None))
@@ -40,7 +45,7 @@ class Reading:
             schema_id, body = unframe(message)
             if schema_id not in self._writers:
                 self._writers[schema_id] = fastavro.parse_schema(guard(self.schema_text(schema_id)))
-            fields = fastavro.schemaless_reader(BytesIO(body), self._writers[schema_id], None)
+            fields = decoded(body, self._writers[schema_id])
             return json.dumps(fields, ensure_ascii=False, default=_plain).replace("\\u0000", "")
         except (Refused, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError):
             return None

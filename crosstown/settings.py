@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     SQLite file under home."""
     erasure_key: SecretStr | None = None
     """The secret under which erased records are named; unset: the home's own, made once."""
+    erasure_hours: float = Field(default=24.0, gt=0)
+    """How long erased bytes may still lie in old segments of Crosstown's own topics."""
     slot: int = Field(default=0, ge=0)
     """Which of several workers of one program this is; each has its own."""
     timezone: str = ""

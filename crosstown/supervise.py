@@ -32,6 +32,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "cases": "streams.cases",
     "casebook": "streams.casebook",
     "watch": "streams.watch",
+    "eraser": "streams.eraser",
 }
 """Every program and its module, in the order of the data; each in the frame of `program.main`."""
 

@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from crosstown import kafka, metrics
 from crosstown.casebook import Casebook, Row, connect
+from crosstown.erasures import Key
 from crosstown.errors import Unavailable
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
@@ -28,6 +29,7 @@ def run(program: Program) -> None:
     admin = kafka.wait_for_broker(program.settings, program.endpoints, timeout=30)
     about = admin.list_topics(timeout=10)
     partitions = [(t, p) for t in TOPICS for p in about.topics[t].partitions]
+    key = Key(program.home.erasure_key(program.settings))
     timeline_id = own_values("timelines", program.endpoints.registry).schema_id
     reading = Reading(Registry(program.endpoints.registry).schema, timeline_id)
     consumer = Consumer(
@@ -41,7 +43,7 @@ def run(program: Program) -> None:
     try:
         while not program.stopping.is_set():
             try:
-                casebook = Casebook(connect(program.settings), about.cluster_id, reading)
+                casebook = Casebook(connect(program.settings), about.cluster_id, reading, key)
                 at = casebook.offsets()
             except Unavailable as error:
                 log.warning("waiting: %s -> %s", error, error.mend)

@@ -72,11 +72,22 @@ class Watch:
             self._ends.setdefault(partition, _end(value))
             await self._look(partition)
             return
-        if value is not None:
+        if value is None:
+            await self._erase(partition, (message.key() or b"").decode("utf-8", "replace"))
+        else:
             timeline = watch.read_timeline(body_of(value))
             self._keep(partition, watch.advance(_Rows(self._table, partition), timeline))
         if message.offset() + 1 >= self._ends.get(partition, sys.maxsize):
             await self._look(partition)
+
+    async def _erase(self, partition: int, key: str) -> None:
+        """A record was erased: its row goes, and what was sent about it."""
+        row = _Rows(self._table, partition).get(key)
+        if row is None:
+            return
+        self._keep(partition, {key: None})
+        for told in row.told:
+            await self.guarded.send(f"alerts.{told.rule}", row.record.encode(), None)
 
     async def _look(self, partition: int) -> None:
         """Send what is due, once all is known that lay in timelines when the tick was sent."""
@@ -102,7 +113,7 @@ class Watch:
             await self.guarded.send(f"alerts.{alert.rule}", alert.record.encode(), value)
         await self._write_down(partition, alerts, sure=True)
         for alert in alerts:
-            log.info("%s: %s", alert.rule, alert.message)
+            log.info("%s: %s is reminded", alert.rule, alert.agency)  # the log names no record
             metrics.alerts.labels(alert.rule).inc()
 
     async def _write_down(self, partition: int, alerts: tuple[Alert, ...], *, sure: bool) -> None:

@@ -28,6 +28,9 @@ COMMANDS: Final = {
     "separate": "crosstown.cli.separate",
     "apart": "crosstown.cli.apart",
     "bridge": "crosstown.cli.bridge",
+    "erase": "crosstown.cli.erase",
+    "hold": "crosstown.cli.hold",
+    "release": "crosstown.cli.release",
 }
 """In the order in which one would use them; each module has a function `command` for typer."""
 

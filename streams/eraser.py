@@ -1,0 +1,92 @@
+"""The eraser: what must be forgotten leaves the topics, as far as Kafka lets it and when.
+
+    accepted ──> a tombstone for each saying of an erased record, in one transaction with the offset
+    dead-letters, events.* ──> looked through by a second thread: tombstones; what intake has read is cut
+
+Bounded by the topics' `max.compaction.lag.ms`. Every place: docs/erasure.md.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+
+from confluent_kafka import Message
+
+from crosstown.elsewhere import Elsewhere
+from crosstown.envelope import read_long, read_prefix
+from crosstown.erasures import RESERVED, Erasures, Key
+from crosstown.program import Program, main
+from crosstown.repository import Repository
+from crosstown.sweep import scan
+from crosstown.transact import Output, run_sharded
+
+FRAME = 5
+
+
+class Sweep:
+    """The sayings of one partition of `accepted` that are to go."""
+
+    def __init__(self, program: Program, partition: int, erasures: Erasures) -> None:
+        self._program = program
+        self._partition = partition
+        self._erasures = erasures
+        self._doomed: dict[bytes, None] = {}
+        self._look_back = False
+
+    def fold(self, message: Message) -> Iterable[Output]:
+        """Hear of erasures; note a saying of an erased record."""
+        value, key = message.value(), message.key()
+        if value is None or key is None:
+            return ()
+        erasing = b"/erasure/" in value[:512]
+        if not erasing and not self._erasures.any:
+            return ()
+        try:
+            fields, end = read_prefix(value, FRAME)
+            if fields["type"].startswith(RESERVED):
+                content = bytes.fromhex(key.split(b":")[2].decode())
+                heard = self._erasures.say(fields, content, read_long(value, end)[0])
+                self._look_back = self._look_back or heard.erases
+            elif self._erasures.concerns(fields):
+                self._doomed[key] = None
+        except Exception:  # noqa: BLE001 - the case program writes the dead letter
+            return ()
+        return ()
+
+    def settle(self) -> None:
+        """What was folded so far was swept before."""
+        self._doomed.clear()
+        self._look_back = False
+
+    def outputs(self, version: int) -> Iterator[Output]:
+        """Tombstones; after a new erasure for all that lies before it too."""
+        if self._look_back:  # before the first is written: the transaction's time begins there
+            self._doomed |= dict.fromkeys(
+                scan(self._program, "accepted", self._partition, version, self._erasures)
+            )
+        for key in self._doomed:
+            yield Output("accepted", key, None, self._partition)
+        self._doomed.clear()
+        self._look_back = False
+
+
+def run(program: Program) -> None:
+    """Accepted -> tombstones; beside it what lies elsewhere."""
+    key = Key(program.home.erasure_key(program.settings))
+    erasures: dict[int, Erasures] = {}
+
+    def make(partition: int) -> Sweep:
+        erasures[partition] = Erasures(key)
+        return Sweep(program, partition, erasures[partition])
+
+    contracts = Repository.load(program.settings.schemas)
+    elsewhere = Elsewhere(program, contracts, lambda: next(iter(erasures.values()), None))
+    thread = threading.Thread(target=elsewhere.run, daemon=True)
+    thread.start()
+    run_sharded(program, "accepted", make, slot=program.settings.slot)
+
+
+if __name__ == "__main__":
+    sys.exit(main("eraser", run))

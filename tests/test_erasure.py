@@ -1,0 +1,165 @@
+"""Somebody is forgotten, on real Kafka: a canary is found everywhere before, and nowhere after."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+
+import pytest
+from chaos import until
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from installation import Installation, call, line
+
+from crosstown import kafka
+from crosstown.home import Home
+
+CANARY = "Quillfeather7Q9"
+RECORD = f"xx-county-health/visit/{CANARY}"
+OTHER = "riverton-311/request/ERS-1"
+PLACE = {"place": "address:5-erasure-st", "concern": "housing-condition"}
+WHY = ("--because", "records rule 7", "--by", "records officer", "--yes")
+SOON = {"CROSSTOWN_ERASURE_HOURS": "0.001", "CROSSTOWN_WATCH_SECONDS": "1"}
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    home = tmp_path_factory.mktemp("erasure")
+    try:
+        call(home, "up", "--detach", "--partitions", "3", **SOON).ok()
+        yield Installation(home)
+    finally:
+        call(home, "down")
+
+
+def places(installation: Installation) -> set[str]:
+    """Every topic and file in which the canary is: keys, values and headers, uncommitted ones too."""
+    found = {topic for topic, data in everything(installation) if CANARY.encode() in data}
+    home = installation.home
+    found |= {
+        file.name
+        for file in [*home.glob("*.sqlite*"), *home.rglob("*.csv"), *home.rglob("*.log"),
+                     *home.rglob("*.json")]
+        if CANARY.encode() in file.read_bytes()
+    }  # fmt: skip
+    return found
+
+
+def everything(installation: Installation) -> Iterator[tuple[str, bytes]]:
+    settings, where = installation.settings, installation.where
+    reader = Consumer(
+        kafka.consumer(
+            settings, where, group_id="canary", enable_partition_eof=True,
+            isolation_level="read_uncommitted",
+        )
+    )  # fmt: skip
+    topics = AdminClient(kafka.client(settings, where)).list_topics(timeout=10).topics
+    for topic, about in topics.items():
+        for partition in about.partitions:
+            reader.assign([TopicPartition(topic, partition, 0)])
+            while True:
+                message = reader.poll(10)
+                assert message is not None, f"{topic} can't be read"
+                if message.error() is not None:
+                    break
+                headers = b"".join(
+                    name.encode() + (value or b"") for name, value in message.headers() or ()
+                )
+                yield topic, (message.key() or b"") + b"|" + (message.value() or b"") + headers
+    reader.close()
+
+
+def gone(installation: Installation) -> None:
+    """Until the canary is nowhere."""
+    deadline = time.monotonic() + 120
+    while left := places(installation):
+        assert time.monotonic() < deadline, left
+        time.sleep(1)
+
+
+def visit(**more: object) -> str:
+    now = dt.datetime.now(dt.UTC)
+    return line("x", "xx-county-health", record=RECORD, **{
+        **PLACE, "occurred_at": (now - dt.timedelta(days=1)).isoformat(),
+        "due_at": (now + dt.timedelta(seconds=2)).isoformat(), **more,
+    })  # fmt: skip
+
+
+def test_somebody_who_must_be_forgotten_is_still_there(
+    installation: Installation,
+) -> None:
+    home = installation.home
+    rows = home / "visits.csv"
+    at = (dt.datetime.now(dt.UTC) - dt.timedelta(days=1)).isoformat()
+    broken = visit(occurred_at="yesterday")
+    lines = home / "in.ndjson"
+    lines.write_text(
+        visit(secret=f"{CANARY} lives there") + broken + line("ERS-1", occurred_at=at, **PLACE)
+    )
+    assert installation("publish", "events", str(lines)).code == 3
+    with installation.producer() as theirs:
+        theirs.produce("events.xx-county-health.events", b"\1nonsense " + RECORD.encode(), key=b"k")
+    installation.stats()
+    assert not rows.exists()
+    assert installation.case(OTHER)["records"] == [OTHER, RECORD]
+    head = installation.case(OTHER)["case_id"]
+    everywhere = {
+        "events.xx-county-health.events", "accepted", "timelines", "dead-letters",
+        "watch-watched-changelog", "alerts.deadline", "casebook.sqlite", "in.ndjson.rejects.csv",
+    }  # fmt: skip
+    until(lambda: everywhere - {"casebook.sqlite"} <= places(installation), 30)
+
+    said = installation("erase", RECORD, *WHY, "-o", "json").ok().json()
+    assert said["seen"] is True
+    assert said["known"] is True
+    assert CANARY not in str(said["places"])
+    assert installation("case", RECORD).code == 2
+    assert installation.case(OTHER)["records"] == [OTHER]
+    asked = f"select * from versions where record = '{RECORD}'"  # noqa: S608 - a test's
+    assert installation("sql", asked, "-o", "csv").ok().out.count("\n") == 1
+    gone(installation)
+    assert installation("case", head, "-o", "json").code in (0, 2), (
+        "its old id may lead on or be unknown"
+    )
+
+    # what comes of it later doesn't count either, and goes too
+    installation("publish", "events", "-", stdin=visit(note="again", type="visit.again")).ok()
+    installation.stats()
+    assert installation("case", RECORD).code == 2
+    assert installation.case(OTHER)["records"] == [OTHER]
+    gone(installation)
+    installation("down").ok()
+    call(home, "up", "--detach", "--partitions", "3", **SOON).ok()
+    assert installation("case", RECORD).code == 2
+    assert Home(home).casebook.stat().st_mode & 0o077 == 0
+
+
+def test_a_legal_hold_is_overrun(installation: Installation) -> None:
+    record = "xx-county-health/visit/HELD-4711"
+    order = ("--because", "court order 12", "--by", "attorney")
+    installation("publish", "events", "-", stdin=line("x", "xx-county-health", record=record)).ok()
+    installation.stats()
+    assert installation("release", record, *order).code == 2, "there is no hold"
+    installation("hold", record, *order).ok()
+    said = installation("erase", record, *WHY, "-o", "json").ok().json()
+    assert said["held_by"] == ["xx-county-health"]
+    time.sleep(3)
+    assert installation.case(record)["records"] == [record]
+    assert "erased now" in installation("release", record, *order).ok().out
+    until(lambda: installation("case", record).code == 2)
+
+
+def test_an_erasure_is_taken_lightly(installation: Installation) -> None:
+    record = "riverton-police/incident/LIGHT-1"
+    for words in (
+        ("erase", "LIGHT-1", *WHY),
+        ("erase", record, *WHY[:-1]),
+        ("erase", record, "--because", "LIGHT-1 asked", "--by", "x", "--yes"),
+        ("erase", record, "--because", "x", "--yes"),
+        ("erase", record, *WHY, "--agency", "riverton-water"),
+        ("hold", record, *WHY[:-1], "--agency", "riverton-tenants"),
+    ):
+        refused = installation(*words)
+        assert (refused.code, refused.out) == (2, ""), refused
+        assert "->" in refused.err
