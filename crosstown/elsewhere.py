@@ -90,6 +90,7 @@ class Elsewhere:
             for partition in about.partitions:
                 if topic == "dead-letters":
                     for key in self._letters(partition, erasures):
+                        erasures.latest = time.time_ns() // 1000
                         producer.produce(topic, None, key, partition)
                 elif topic.startswith("events."):
                     self._events(topic, partition, erasures)

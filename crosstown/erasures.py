@@ -74,7 +74,7 @@ class Erasures:
     heard: int = 0
     """How many words on erasing were heard so far."""
     latest: int = 0
-    """When the last of them was said, microseconds UTC."""
+    """When the last of them was said, or something was last erased for one, microseconds UTC."""
     _words: dict[tuple[str, str, str], _Word] = field(default_factory=dict)
     _of: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
 

@@ -25,15 +25,17 @@ def messages(
     consumer = Consumer(
         kafka.consumer(
             program.settings, program.endpoints, group_id=f"{program.name}-sweep",
-            enable_partition_eof=True,
+            enable_partition_eof=True, fetch_wait_max_ms=50,
         )
     )  # fmt: skip
     try:
-        consumer.assign([TopicPartition(topic, partition, start)])
+        first_left, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+        consumer.assign([TopicPartition(topic, partition, max(start, first_left))])
         while True:
-            for message in consumer.consume(1_000, 10.0) or [None]:
-                if message is None:
-                    raise Unavailable(f"{topic}/{partition} can't be read through now")
+            first = consumer.poll(10.0)
+            if first is None:
+                raise Unavailable(f"{topic}/{partition} can't be read through now")
+            for message in [first, *consumer.consume(1_000, 0)]:  # it waits for all it is asked for
                 error = message.error()
                 if error is None:
                     if message.offset() >= end:

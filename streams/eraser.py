@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 
 from confluent_kafka import Message
@@ -66,6 +67,8 @@ class Sweep:
             self._doomed |= dict.fromkeys(
                 scan(self._program, "accepted", self._partition, version, self._erasures)
             )
+        if self._doomed:
+            self._erasures.latest = time.time_ns() // 1000
         for key in self._doomed:
             yield Output("accepted", key, None, self._partition)
         self._doomed.clear()

@@ -87,7 +87,7 @@ class Watch:
             return
         self._keep(partition, {key: None})
         for told in row.told:
-            await self.guarded.send(f"alerts.{told.rule}", row.record.encode(), None)
+            await self.guarded.send(f"alerts.{told.rule}", key.encode(), None)
 
     async def _look(self, partition: int) -> None:
         """Send what is due, once all is known that lay in timelines when the tick was sent."""
@@ -110,7 +110,8 @@ class Watch:
         await self._write_down(partition, alerts, sure=False)
         for alert in alerts:
             value = self._values[alert.rule].encode(asdict(alert))
-            await self.guarded.send(f"alerts.{alert.rule}", alert.record.encode(), value)
+            key = watch.key_of(alert.jurisdiction, alert.record)
+            await self.guarded.send(f"alerts.{alert.rule}", key.encode(), value)
         await self._write_down(partition, alerts, sure=True)
         for alert in alerts:
             log.info("%s: %s is reminded", alert.rule, alert.agency)  # the log names no record

@@ -39,8 +39,8 @@ def places(installation: Installation) -> set[str]:
     home = installation.home
     found |= {
         file.name
-        for file in [*home.glob("*.sqlite*"), *home.rglob("*.csv"), *home.rglob("*.log"),
-                     *home.rglob("*.json")]
+        for file in [*home.glob("*.sqlite*"), *home.glob("*.csv"), *home.glob("logs/*.log"),
+                     *home.glob("run/*.json")]
         if CANARY.encode() in file.read_bytes()
     }  # fmt: skip
     return found
@@ -51,7 +51,7 @@ def everything(installation: Installation) -> Iterator[tuple[str, bytes]]:
     reader = Consumer(
         kafka.consumer(
             settings, where, group_id="canary", enable_partition_eof=True,
-            isolation_level="read_uncommitted",
+            isolation_level="read_uncommitted", fetch_wait_max_ms=20,
         )
     )  # fmt: skip
     topics = AdminClient(kafka.client(settings, where)).list_topics(timeout=10).topics
@@ -86,6 +86,7 @@ def visit(**more: object) -> str:
     })  # fmt: skip
 
 
+@pytest.mark.long
 def test_somebody_who_must_be_forgotten_is_still_there(
     installation: Installation,
 ) -> None:
