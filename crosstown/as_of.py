@@ -18,9 +18,7 @@ from crosstown.reading import read_timeline
 from crosstown.timeline import message_bytes
 
 _CHUNK: Final = 400
-_VERSION: Final = (
-    "event_id, content, known_at, via, record, type, refs, place, concern, occurred_at, prefix"
-)
+_VERSION: Final = "event_id, content, known_at, via, refs, place, concern, occurred_at, prefix"
 
 
 def history(

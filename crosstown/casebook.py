@@ -12,43 +12,33 @@ import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from io import BytesIO
-from typing import Any, Final, cast
-
-import fastavro
+from typing import Any, Final
 
 from crosstown.casebook_schema import TABLES, VERSION, VIEWS
 from crosstown.casebook_store import Postgres, Sqlite, Store, filled
 from crosstown.envelope import VIAS, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Stop, Unavailable
-from crosstown.formats import DEAD_LETTER, plain
 from crosstown.home import Home
 from crosstown.identity import case_key
-from crosstown.own_values import body_of
-from crosstown.reading import Reading
+from crosstown.reading import Reading, read_letter
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _FRAME: Final = 5
-_DEAD_LETTER: Final = fastavro.parse_schema(plain(DEAD_LETTER))
 _CHUNK: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One message as the casebook takes it in; `topic` is `accepted`, `timelines` or `dead-letters`.
-
-    `log` is the topic's name in Kafka, which may be of a later generation.
-    """
+    """One message as the casebook takes it in; `topic` is `accepted`, `timelines` or `dead-letters`."""
 
     topic: str
     partition: int
     offset: int
     key: bytes | None
     value: bytes | None
-    log: str = ""
 
 
 def connect(settings: Settings, *, read_only: bool = False) -> Store:
@@ -86,7 +76,7 @@ class Casebook:
         batch = _Batch()
         ends: dict[tuple[str, int], int] = {}
         for row in rows:
-            ends[row.log or row.topic, row.partition] = row.offset + 1
+            ends[row.topic, row.partition] = row.offset + 1
             _take(row, batch, self._reading)
         now = time.time_ns() // 1000
         with self._db.transaction():
@@ -124,7 +114,7 @@ class Casebook:
     def _write_timelines(self, batch: _Batch) -> None:
         said = batch.timelines.values()
         keys = [(key,) for key in batch.timelines]
-        for table in ("raw_cases", "raw_vias", "raw_links", "raw_people"):
+        for table in _OF_CASE:
             self._db.many(f"delete from {table} where case_id = ?", keys)  # noqa: S608
         self._db.many("delete from raw_records where key = ?", [(key,) for key in batch.dead_keys])
         capped = {one["key"] for one in said if one["case"] is not None and one["case"]["flags"]}
@@ -171,7 +161,7 @@ class Casebook:
             for sql in _FORGET:
                 self._db.run(sql, (name,))
             for row in keys:
-                for table in ("raw_cases", "raw_vias", "raw_links", "raw_people", "raw_places"):
+                for table in (*_OF_CASE, "raw_places"):
                     self._db.run(f"delete from {table} where case_id = ?", (row["key"],))  # noqa: S608
         if gone:
             self._db.run(
@@ -215,6 +205,8 @@ class Casebook:
                          [("version", str(VERSION)), ("cluster", cluster)])  # fmt: skip
 
 
+_OF_CASE: Final = ("raw_cases", "raw_vias", "raw_links", "raw_people")
+"""What a case's timeline says anew each time; places of a capped one stay."""
 _FORGET: Final = (
     "delete from raw_versions where type like 'link.%' and event_id in (select event_id from raw_refs where ref = ?)",
     "delete from raw_refs where event_id in (select event_id from raw_events where record = ?)",
@@ -259,9 +251,13 @@ class _Batch:
         self.dead_versions: dict[tuple[str, int, str, str], None] = {}
         self.erasing = False
         self.timelines: dict[str, dict[str, Any]] = {}
-        self.dead_keys: list[str] = []
         self.letters: list[tuple[Any, ...]] = []
         self.dead_letter_keys: list[str] = []
+
+    @property
+    def dead_keys(self) -> list[str]:
+        """The keys whose last word is a tombstone."""
+        return [key for key, said in self.timelines.items() if not said["record"]]
 
     @property
     def gone(self) -> bool:
@@ -318,15 +314,12 @@ def _take_timeline(row: Row, batch: _Batch, reading: Reading) -> None:
     if row.value is None:
         key = (row.key or b"").decode()
         batch.timelines[key] = {"key": key, "record": "", "case": None}
-        batch.dead_keys.append(key)
         return
     said, body = reading.timeline(row.value)
     if said["record"].count("/") < 2:
         raise ValueError(f"{said['record']!r} is no record")
     key = case_key(said["jurisdiction"], said["record"])
     batch.timelines[key] = {**said, "key": key, "body": body}
-    if key in batch.dead_keys:
-        batch.dead_keys.remove(key)
 
 
 def _take_letter(row: Row, batch: _Batch) -> None:
@@ -335,8 +328,7 @@ def _take_letter(row: Row, batch: _Batch) -> None:
         batch.dead_letter_keys.append(key)
         batch.letters = [one for one in batch.letters if one[2] != key]
         return
-    stream = BytesIO(body_of(row.value))
-    said = cast("dict[str, Any]", fastavro.schemaless_reader(stream, _DEAD_LETTER, None))
+    said = read_letter(row.value)
     batch.letters.append((
         row.partition, row.offset, key, said["reason"], said["detail"], said["topic"],
         said["partition"], said["offset"], said["produced_at"],

@@ -73,6 +73,10 @@ create table raw_dead_letters (
 create index raw_dead_letters_by_key on raw_dead_letters (key)
 """
 
+COUNTING: Final = """join raw_versions v on v.event_id = e.event_id and v.content = e.content
+  and v.known_at = e.last_known and v.via = e.via"""
+"""From an event e of `raw_events` to the version of it that counts."""
+
 VIEWS: Final = {
     "cases": """
 select c.case_id, c.jurisdiction, c.record as head_record, c.status, {at:c.first} as first_at,
@@ -93,8 +97,7 @@ select v.event_id, v.jurisdiction, v.record, v.agency, v.type, v.step,
   e.versions, case when e.contents > 1 then 1 else 0 end as corrected,
   nullif(r.case_id, '') as case_id
 from raw_events e
-join raw_versions v on v.event_id = e.event_id and v.content = e.content
-  and v.known_at = e.last_known and v.via = e.via
+{counting}
 left join raw_records r on r.record = v.record and r.jurisdiction = v.jurisdiction
 where e.counts = 1 and v.type not like 'link.%' and v.type not like 'record.%'""",
     "versions": """
@@ -125,15 +128,13 @@ union all
 select l.case_id, 'asserted', v.agency, l.source, l.target, l.why, {at:v.occurred_at}, v.event_id
 from raw_links l
 join raw_events e on e.event_id = l.event_from
-join raw_versions v on v.event_id = e.event_id and v.content = e.content
-  and v.known_at = e.last_known and v.via = e.via
+{counting}
 where l.rule = 'asserted'""",
     "erasures": """
 select v.type as kind, v.agency, v.headline as why, {at:v.occurred_at} as ordered_at,
   {after_dot:v.record} as record_hash
 from raw_events e
-join raw_versions v on v.event_id = e.event_id and v.content = e.content
-  and v.known_at = e.last_known and v.via = e.via
+{counting}
 where e.counts = 1 and v.type like 'record.%'""",
     "dead_letters": """
 select d.reason, d.detail, d.topic, d.source_partition, d.source_offset,
@@ -143,7 +144,7 @@ from raw_dead_letters d""",
 select o.topic, o."partition", o.next as next_offset, {at:o.applied_at} as applied_at
 from raw_offsets o""",
 }
-"""Name to its select; `{at:x}`: a moment, `{agency:x}`: a record's agency."""
+"""Name to its select; `{counting}`: with the version of event e that counts; `{at:x}`: a moment, `{agency:x}`: a record's agency."""
 
 SAYS: Final = {
     "cases": "a row a case, with how many agencies, records and events it has",

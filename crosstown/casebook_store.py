@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from crosstown.casebook_schema import COUNTING
 from crosstown.errors import Stop, Unavailable
 
 if TYPE_CHECKING:
@@ -263,7 +264,8 @@ def _line(error: Exception) -> str:
 
 
 def filled(text: str, words: Mapping[str, str]) -> str:
-    """A statement with a dialect's words in it: `{int}`, `{at:column}`."""
+    """A statement with a dialect's words in it: `{int}`, `{at:column}`; and `{counting}`."""
+    words = {**words, "counting": COUNTING}
     return re.sub(
         r"\{(\w+)(?::([\w.]+))?\}",
         lambda found: words[found[1]].replace("{0}", found[2] or ""),

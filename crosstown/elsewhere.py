@@ -9,22 +9,16 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from io import BytesIO
 from typing import Any, Final
 
-import fastavro
 from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from crosstown import kafka
-from crosstown.codec import unframe
 from crosstown.erasures import Erasures
-from crosstown.errors import CrosstownError, Refused
-from crosstown.formats import DEAD_LETTER, plain
-from crosstown.guards import guard
-from crosstown.own_values import body_of
+from crosstown.errors import CrosstownError
 from crosstown.program import Program
-from crosstown.reading import decoded
+from crosstown.reading import Reading, read_letter
 from crosstown.registry import Registry
 from crosstown.repository import Repository
 from crosstown.sweep import messages
@@ -41,7 +35,6 @@ _NUDGES: Final = {
     "dead-letters": b"nudge/0/0", "alerts.deadline": b"nudge", "alerts.pickup": b"nudge",
     "watch-watched-changelog": b"nudge",
 }  # fmt: skip
-_END: Final = 1 << 62
 _RECORD: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*/[^\s/\"\\\x00-\x1f]+/[^\s\"\\\x00-\x1f]+")
 
 
@@ -54,13 +47,11 @@ class Elsewhere:
         self._program = program
         self._contracts = contracts
         self._erasures = erasures
-        self._registry = Registry(program.endpoints.registry)
-        self._writers: dict[int, Any] = {}
+        self._reading = Reading(Registry(program.endpoints.registry).schema)
         self._read_to: dict[tuple[str, int], int] = {}
         self._cut: dict[tuple[str, int], int] = {}
         self._seen = 0
         self._nudged = 0.0
-        self._letter: Any = fastavro.parse_schema(plain(DEAD_LETTER))
         self._looked = 0.0
 
     def run(self) -> None:
@@ -104,7 +95,7 @@ class Elsewhere:
             if value is None or key is None:
                 continue
             try:
-                said: Any = fastavro.schemaless_reader(BytesIO(body_of(value)), self._letter, None)
+                said = read_letter(value)
             except Exception:  # noqa: BLE001, S112 - what others wrote there
                 continue
             names = self._names(said["topic"], said["key"], said["value"])
@@ -119,14 +110,15 @@ class Elsewhere:
 
     def _fresh(self, topic: str, partition: int) -> Iterator[Message]:
         at = self._read_to.get((topic, partition), 0)
-        for message in messages(self._program, topic, partition, at, _END):
+        where = self._program.settings, self._program.endpoints
+        for message in messages(*where, topic, partition, at):
             yield message
             self._read_to[topic, partition] = message.offset() + 1
 
     def _names(self, topic: str, key: bytes | None, value: bytes | None) -> set[str]:
         """The records that a message may be of: by its key, its contract, the texts in it."""
         found = set(_RECORD.findall((key or b"").decode("utf-8", "replace")))
-        fields = self._opened(value)
+        fields = self._reading.fields(value)
         if fields is None:
             return found | set(_RECORD.findall((value or b"").decode("utf-8", "replace")))
         known = self._contracts.for_topic(topic)
@@ -137,15 +129,6 @@ class Elsewhere:
                 log.debug("%s: a body that its contract can't map", topic)
         own = fields.get("record")
         return found | ({own} if isinstance(own, str) else set())
-
-    def _opened(self, value: bytes | None) -> dict[str, Any] | None:
-        try:
-            schema_id, body = unframe(value)
-            if schema_id not in self._writers:
-                self._writers[schema_id] = guard(self._registry.schema(schema_id))
-            return decoded(body, self._writers[schema_id])
-        except (Refused, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError):
-            return None
 
     def _cut_off(self, admin: AdminClient) -> None:
         """Cut the agencies' topics behind what is to go, once intake has read so far."""

@@ -111,11 +111,14 @@ class Erasures:
 
     def erased(self, record: str) -> bool:
         """Whether no event of this record counts."""
-        return bool(self._words) and self._stands(self.key.name(record), record)
-
-    def held(self, record: str) -> bool:
-        """Whether a legal hold keeps it."""
-        return self._says(self.key.name(record), record, HELD)
+        if not self._words:
+            return False
+        words = {
+            kind
+            for kind, agency, everyone in self._standing(self.key.name(record))
+            if everyone or record.startswith(agency + "/")
+        }
+        return ERASED in words and HELD not in words
 
     def matching(self, hashed: str, record: str) -> bool:
         """Whether a hash names this record."""
@@ -124,20 +127,9 @@ class Erasures:
     def _standing(self, hashed: str) -> set[tuple[str, str, bool]]:
         """Who has it erased or held now, as (type, agency, for every agency's records)."""
         found = set()
-        for at in self._of[hashed]:
+        for at in self._of.get(hashed, ()):
             if self._words[at].said:
                 stands, everyone = self._words[at].counting()
                 if stands:
                     found.add((at[1], at[2], everyone))
         return found
-
-    def _stands(self, hashed: str, record: str) -> bool:
-        return self._says(hashed, record, ERASED) and not self._says(hashed, record, HELD)
-
-    def _says(self, hashed: str, record: str, kind: str) -> bool:
-        for at in self._of.get(hashed, ()):
-            if at[1] == kind:
-                stands, everyone = self._words[at].counting()
-                if stands and (everyone or record.startswith(at[2] + "/")):
-                    return True
-        return False

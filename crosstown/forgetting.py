@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from crosstown import kafka
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
+from crosstown.sweep import messages
 
 
 def words(record: str) -> re.Pattern[bytes]:
@@ -56,29 +57,17 @@ def from_rejects(files: Iterable[Path], record: str) -> Iterator[tuple[Path, int
 def from_dead_letters(settings: Settings, endpoints: Endpoints, record: str) -> int:
     """Tombstones for the dead letters in whose bytes the record is; how many there were."""
     wanted = words(record)
-    reader = Consumer(
-        kafka.consumer(settings, endpoints, group_id="erase", enable_partition_eof=True)
-    )
+    admin = kafka.wait_for_broker(settings, endpoints, 10)
     producer = Producer(kafka.producer(settings, endpoints))
     found = 0
-    try:
-        partitions = (
-            reader.list_topics("dead-letters", timeout=10).topics["dead-letters"].partitions
-        )
-        for partition in partitions:
-            reader.assign([TopicPartition("dead-letters", partition, 0)])
-            while True:
-                message = reader.poll(10)
-                if message is None:
-                    raise Unavailable("dead letters can't be read now", mend="crosstown status")
-                if message.error() is not None:
-                    break
-                value, key = message.value(), message.key()
-                if value is not None and key is not None and wanted.search(value):
-                    producer.produce("dead-letters", None, key, partition)
-                    found += 1
-        if producer.flush(30):
-            raise Unavailable("Kafka didn't acknowledge", mend="say it again; it's safe")
-    finally:
-        reader.close()
+    for partition in (
+        admin.list_topics("dead-letters", timeout=10).topics["dead-letters"].partitions
+    ):
+        for message in messages(settings, endpoints, "dead-letters", partition):
+            value, key = message.value(), message.key()
+            if value is not None and key is not None and wanted.search(value):
+                producer.produce("dead-letters", None, key, partition)
+                found += 1
+    if producer.flush(30):
+        raise Unavailable("Kafka didn't acknowledge", mend="say it again; it's safe")
     return found

@@ -73,13 +73,6 @@ class Lookup:
         rows = self._db.rows('select topic, "partition", next from raw_offsets')
         return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
-    def behind(self) -> str:
-        """In a few words, that the casebook was last written to long ago; empty: just now.
-
-        Whether anything is still to come only Kafka can tell: `crosstown status`.
-        """
-        return ""
-
     def sql(self, query: str) -> Iterator[tuple[list[str], Sequence[Any]]]:
         """A reader's own query: first the columns' names, then each row with them.
 

@@ -13,21 +13,29 @@ import fastavro
 
 from crosstown.codec import unframe
 from crosstown.errors import Refused
-from crosstown.formats import TIMELINE, plain
+from crosstown.formats import DEAD_LETTER, TIMELINE, plain
 from crosstown.guards import guard
 from crosstown.own_values import body_of
 
 _TIMELINE: Final = fastavro.parse_schema(plain(TIMELINE))
-
-
-def decoded(body: bytes, schema: Any) -> dict[str, Any]:
-    """The fields of a body that was written with this schema, logical types as Python has them."""
-    return cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), schema, None))
+_DEAD_LETTER: Final = fastavro.parse_schema(plain(DEAD_LETTER))
+_NOT_OPENED: Final = (
+    Refused, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError
+)  # fmt: skip
 
 
 def read_timeline(body: bytes) -> dict[str, Any]:
     """A message of `timelines` in today's form, without its frame; times are microseconds."""
-    return cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), _TIMELINE, None))
+    return _decoded(body, _TIMELINE)
+
+
+def read_letter(value: bytes) -> dict[str, Any]:
+    """A dead letter's fields; times are microseconds. Raises what bytes of others make it raise."""
+    return _decoded(body_of(value), _DEAD_LETTER)
+
+
+def _decoded(body: bytes, schema: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", fastavro.schemaless_reader(BytesIO(body), schema, None))
 
 
 @dataclass(slots=True)
@@ -39,15 +47,24 @@ class Reading:
     _writers: dict[int, Any] = field(default_factory=dict)
     _older: dict[int, Any] = field(default_factory=dict)
 
-    def payload(self, message: bytes) -> str | None:
-        """An original message as JSON text; None where no schema opens it."""
+    def fields(self, message: bytes | None) -> dict[str, Any] | None:
+        """An original message's fields, logical types as Python has them; None: no schema opens it."""
         try:
             schema_id, body = unframe(message)
             if schema_id not in self._writers:
                 self._writers[schema_id] = fastavro.parse_schema(guard(self.schema_text(schema_id)))
-            fields = decoded(body, self._writers[schema_id])
+            return _decoded(body, self._writers[schema_id])
+        except _NOT_OPENED:
+            return None
+
+    def payload(self, message: bytes) -> str | None:
+        """An original message as JSON text; None where no schema opens it."""
+        fields = self.fields(message)
+        if fields is None:
+            return None
+        try:
             return json.dumps(fields, ensure_ascii=False, default=_plain).replace("\\u0000", "")
-        except (Refused, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError):
+        except _NOT_OPENED:
             return None
 
     def timeline(self, value: bytes) -> tuple[dict[str, Any], bytes]:

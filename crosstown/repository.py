@@ -80,15 +80,12 @@ class Repository:
         concerns = read_yaml(folder / "concerns.yaml", ConcernsFile)
         contracts: dict[str, Contract] = {}
         versions: dict[tuple[str, int], str] = {}
-        shipped = Path(str(files("schemas")))
-        own = {
-            file.parent.name + "/" + file.stem.partition(".")[0] for file in _contract_files(folder)
-        }
-        needed = [
-            file for file in _contract_files(shipped)
-            if file.parent.name == ANY and f"{ANY}/{file.stem.partition('.')[0]}" not in own
-        ]  # fmt: skip
-        for file in [*_contract_files(folder), *needed]:
+        found = _contract_files(folder)
+        if path is not None:
+            own = {_named(file) for file in found}
+            shipped = _contract_files(Path(str(files("schemas"))))
+            found += [f for f in shipped if f.parent.name == ANY and _named(f) not in own]
+        for file in found:
             contract = _contract(file, agencies)
             versions[contract.id, contract.version] = contract.schema_text
             known = contracts.get(contract.id)
@@ -116,6 +113,11 @@ class Repository:
         agency, name = found.groups()
         contract = self.contracts.get(f"{agency}/{name}") or self.contracts.get(f"{ANY}/{name}")
         return (contract, agency) if contract and agency != ANY else None
+
+
+def _named(file: Path) -> str:
+    """A contract file's contract, whatever its version: `<folder>/<name>`."""
+    return f"{file.parent.name}/{file.stem.partition('.')[0]}"
 
 
 def _contract_files(folder: Path) -> list[Path]:

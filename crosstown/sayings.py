@@ -47,6 +47,11 @@ class Spoken(Protocol):
     envelope: bytes
 
 
+def event_text(entry: Spoken) -> str:
+    """An entry's event id as it is written."""
+    return entry.envelope[1:37].decode()
+
+
 class About:
     """All that people say of one record and that counts, by the other record."""
 
@@ -116,8 +121,7 @@ def people_bytes(members: Iterable[Named], present: Collection[str], cap: int) -
 
 
 def _person(entry: Spoken, edge: Edge, record: str, other: str) -> bytes:
-    event = entry.envelope[1:37].decode()
     return (
-        _INDEX[edge.kind] + text_bytes(event) + text_bytes(edge.agency) + text_bytes(record)
+        _INDEX[edge.kind] + text_bytes(event_text(entry)) + text_bytes(edge.agency) + text_bytes(record)
         + text_bytes(other) + text_bytes(edge.why) + zigzag(entry.occurred)
     )  # fmt: skip

@@ -10,22 +10,24 @@ from crosstown import kafka
 from crosstown.envelope import read_prefix
 from crosstown.erasures import Erasures
 from crosstown.errors import Unavailable
+from crosstown.home import Endpoints
 from crosstown.program import Program
+from crosstown.settings import Settings
 
 _FRAME = 5
 
 
 def messages(
-    program: Program, topic: str, partition: int, start: int, end: int
-) -> Iterator[Message]:
-    """The committed messages of [start, end) that are still there.
+    settings: Settings, endpoints: Endpoints, topic: str, partition: int, start: int = 0,
+    end: int = 1 << 62,
+) -> Iterator[Message]:  # fmt: skip
+    """The committed messages of [start, end) that are still there, up to the topic's end now.
 
     Raises `Unavailable` where they can't be read now.
     """
     consumer = Consumer(
         kafka.consumer(
-            program.settings, program.endpoints, group_id=f"{program.name}-sweep",
-            enable_partition_eof=True, fetch_wait_max_ms=50,
+            settings, endpoints, group_id="sweep", enable_partition_eof=True, fetch_wait_max_ms=50
         )
     )  # fmt: skip
     try:
@@ -53,7 +55,7 @@ def scan(
     program: Program, topic: str, partition: int, end: int, erasures: Erasures
 ) -> Iterator[bytes]:
     """The keys in `accepted` before `end` that are of erased records, or say something of one."""
-    for message in messages(program, topic, partition, 0, end):
+    for message in messages(program.settings, program.endpoints, topic, partition, end=end):
         value, key = message.value(), message.key()
         if value is None or key is None:
             continue

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Final, Protocol
 
 from crosstown.envelope import STEPS, VIAS, text_bytes, texts_bytes, zigzag
-from crosstown.sayings import About, Spoken, parted, people_bytes
+from crosstown.sayings import About, event_text, parted, people_bytes
 
 CAP: Final = 200
 """Entries, and links, that one message carries; the counts and the digest cover all."""
@@ -99,11 +99,6 @@ class Link:
 
 in_order: Final = attrgetter("occurred", "id")
 """The order of a timeline: (occurred_at, event_id)."""
-
-
-def event_text(entry: Entry | Spoken) -> str:
-    """An entry's event id as it is written."""
-    return entry.envelope[1:37].decode()
 
 
 def links_of(members: Sequence[Member], entries: Sequence[Entry]) -> list[Link]:

@@ -37,7 +37,7 @@ def own(tmp_path: Path) -> Iterator[Broker]:
     one.kill()
 
 
-def say(broker: Broker, topic: str, value: bytes) -> KafkaError | None:
+def say(broker: Broker, topic: str, value: bytes, key: bytes | None = None) -> KafkaError | None:
     """Produce one message and return what the broker said."""
     told: list[KafkaError | None] = []
 
@@ -46,7 +46,7 @@ def say(broker: Broker, topic: str, value: bytes) -> KafkaError | None:
 
     how = clients.producer(Settings(), Endpoints(broker.bootstrap, ""), message_max_bytes=3_000_000)
     producer = Producer({**how, "message.timeout.ms": 5000})
-    producer.produce(topic, value, on_delivery=on_delivery)
+    producer.produce(topic, value, key, on_delivery=on_delivery)
     assert producer.flush(10) == 0
     return told[0]
 
@@ -133,7 +133,7 @@ def test_misspelt_topic_comes_into_being(broker: Broker) -> None:
 
 def test_dead_letter_of_a_large_message_is_too_large(broker: Broker) -> None:
     make(broker, clients.Topic("large-dead-letters", 1, clients.DEAD))
-    assert say(broker, "large-dead-letters", bytes(1_450_000)) is None
+    assert say(broker, "large-dead-letters", bytes(1_450_000), b"events.a/0/0") is None
 
 
 def test_second_start_with_other_partitions_goes_unnoticed(broker: Broker) -> None:

@@ -50,8 +50,6 @@ def command(
         rows = lookup.sql(query)
         names, _ = next(rows)
         _print(names, (row for _, row in rows), output)
-        if behind := lookup.behind():
-            err.print(f"note: {behind}", markup=False)
     finally:
         lookup.close()
 
