@@ -11,7 +11,7 @@ import json
 import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from crosstown.casebook_schema import TABLES, VERSION, VIEWS
@@ -21,6 +21,7 @@ from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Stop, Unavailable
 from crosstown.home import Home
 from crosstown.identity import case_key
+from crosstown.measures import measure
 from crosstown.reading import Reading, read_letter
 from crosstown.settings import Settings
 
@@ -143,6 +144,18 @@ class Casebook:
             for one, case in heads for i, person in enumerate(case["people"])
         ])  # fmt: skip
 
+        measured = [(one["key"], measure(case)) for one, case in heads]
+        self._upsert("raw_measures", 1, _MEASURES, [
+            (key, int(m.whole), m.first_report_at, m.last_close_at, int(m.ping_pong), int(m.enriched))
+            for key, m in measured
+        ])  # fmt: skip
+        self._upsert("raw_outcomes", 2, _OUTCOME, [
+            (key, *astuple(one)) for key, m in measured for one in m.outcomes
+        ])  # fmt: skip
+        self._upsert("raw_handoffs", 2, _HANDOFF, [
+            (key, *astuple(one)) for key, m in measured for one in m.handoffs
+        ])  # fmt: skip
+
     def _write_letters(self, batch: _Batch) -> None:
         self._upsert("raw_dead_letters", 2, _LETTER, batch.letters)
         self._db.many("delete from raw_dead_letters where key = ?",
@@ -205,7 +218,10 @@ class Casebook:
                          [("version", str(VERSION)), ("cluster", cluster)])  # fmt: skip
 
 
-_OF_CASE: Final = ("raw_cases", "raw_vias", "raw_links", "raw_people")
+_OF_CASE: Final = (
+    "raw_cases", "raw_vias", "raw_links", "raw_people", "raw_measures", "raw_outcomes",
+    "raw_handoffs",
+)  # fmt: skip
 """What a case's timeline says anew each time; places of a capped one stay."""
 _FORGET: Final = (
     "delete from raw_versions where type like 'link.%' and event_id in (select event_id from raw_refs where ref = ?)",
@@ -233,6 +249,13 @@ _LINK: Final = (
     "case_id", "position", "rule", "source", "target", "event_from", "event_to", "seconds", "why",
 )  # fmt: skip
 _LINK_FIELDS: Final = ("rule", "from", "to", "event_from", "event_to", "seconds", "why")
+_MEASURES: Final = ("case_id", "whole", "first_report", "last_close", "ping_pong", "enriched")
+_OUTCOME: Final = (
+    "case_id", "record", "agency", "register", "status", "reported", "ended", "due", "reopened",
+)  # fmt: skip
+_HANDOFF: Final = (
+    "case_id", "event_id", "record", "from_agency", "to_agency", "at", "picked_up",
+)  # fmt: skip
 _PERSON: Final = (
     "case_id", "position", "kind", "event_id", "agency", "record", "other", "why", "at",
 )  # fmt: skip

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables. Another version is read anew from the topics: nothing here exists only here."""
 
 TABLES: Final = """
@@ -44,6 +44,20 @@ create table raw_people (
   case_id text, position {int}, kind text not null, event_id text not null, agency text not null,
   record text not null, other text not null, why text not null, at {int} not null,
   primary key (case_id, position)
+);
+create table raw_measures (
+  case_id text primary key, whole {int} not null, first_report {int}, last_close {int},
+  ping_pong {int} not null, enriched {int} not null
+);
+create table raw_outcomes (
+  case_id text, record text, agency text not null, register text not null, status text not null,
+  reported {int}, ended {int}, due {int}, reopened {int}, primary key (case_id, record)
+);
+create index raw_outcomes_by_register on raw_outcomes (register, status);
+create index raw_outcomes_by_agency on raw_outcomes (agency);
+create table raw_handoffs (
+  case_id text, event_id text, record text not null, from_agency text not null,
+  to_agency text not null, at {int} not null, picked_up {int}, primary key (case_id, event_id)
 );
 create table raw_versions (
   event_id text, content text, known_at {int}, via text,
@@ -120,6 +134,21 @@ select l.case_id, l.rule, l.source as from_record, l.target as to_record,
   {agency:l.source} as from_agency, {agency:l.target} as to_agency, l.event_from,
   nullif(l.event_to, '') as event_to, l.seconds, nullif(l.why, '') as why
 from raw_links l""",
+    "measures": """
+select m.case_id, {at:m.first_report} as first_report_at, {at:m.last_close} as last_close_at,
+  (m.last_close - m.first_report) / 1000000 as seconds, m.ping_pong, m.enriched,
+  1 - m.whole as too_large
+from raw_measures m""",
+    "outcomes": """
+select o.case_id, o.record, o.agency, o.status, {at:o.reported} as reported_at,
+  {at:o.ended} as ended_at, {at:o.due} as due_at, {at:o.reopened} as reopened_at,
+  (o.ended - o.due) / 1000000 as ended_after_due_seconds
+from raw_outcomes o""",
+    "handoffs": """
+select h.case_id, h.record, h.from_agency, nullif(h.to_agency, '') as to_agency,
+  {at:h.at} as handed_off_at, {at:h.picked_up} as picked_up_at,
+  (h.picked_up - h.at) / 1000000 as seconds, h.event_id
+from raw_handoffs h""",
     "people": """
 select p.case_id, p.kind, p.agency, p.record, nullif(p.other, '') as other, p.why,
   {at:p.at} as said_at, p.event_id
@@ -154,6 +183,9 @@ SAYS: Final = {
     "payloads": "the original message of every saying as JSON; may be sensitive",
     "event_refs": "which record names which other record",
     "links": "why two records are in one case",
+    "measures": "a row a case: from first report to last close, handed back and forth, enriched",
+    "outcomes": "a row a record of a case: open, resolved or closed, promised for when, reopened",
+    "handoffs": "a row a hand-off: from whom to whom, when, and when it was picked up",
     "people": "what staff said: these are one, these are not, this stands apart",
     "erasures": "what was ordered to be forgotten or held, by keyed hash",
     "dead_letters": "messages that could not be accepted, and why",

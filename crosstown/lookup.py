@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from crosstown import as_of
@@ -13,14 +14,23 @@ from crosstown.casebook import connect, erasures_of
 from crosstown.casebook_schema import SAYS
 from crosstown.erasures import Key
 from crosstown.errors import NotFound, Unavailable
+from crosstown.figures import CASES, SECONDS, figures
 from crosstown.identity import slug
+from crosstown.measures import CONDITIONS, Measure
 from crosstown.reading import read_timeline
 from crosstown.repository import Repository
 from crosstown.settings import Settings
-from crosstown.timeline import city_digest
 
 CHUNK: Final = 500
 _START: Final = "start it: crosstown up --detach"
+
+
+class Order(Enum):
+    """Which cases come first; the value is SQL."""
+
+    AGENCIES = "c.agency_count"
+    RECORDS = "c.record_count"
+    SECONDS = f"coalesce({SECONDS}, -1)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,30 +266,33 @@ class Lookup:
                     yield Pointer(ref, entry["record"], row["jurisdiction"], row["case_id"], here)
 
     def cases(
-        self, *, agencies: int = 1, place: str = "", written: str = "",
-        jurisdiction: str = "", status: str = "",
+        self, *, agencies: int = 1, at_most: int = 0, place: str = "", written: str = "",
+        jurisdiction: str = "", status: str = "", via: str = "", measure: Measure | None = None,
+        order: Order = Order.AGENCIES, now: int = 0,
     ) -> Iterator[dict[str, Any]]:  # fmt: skip
         """A row a case, the ones with most agencies first; times in microseconds.
 
-        `written` is the key that `place` would be if it is an address in words.
+        `seconds` is from first report to last close, None where that isn't measured. `written` is
+        the key that `place` would be if it is an address in words; `now` decides what is late or lost.
         """
         rows = self._db.rows(
-            "select case_id, jurisdiction, agencies, event_count, first, last, status from raw_cases"
-            " where agency_count >= :agencies"
-            " and :jurisdiction in ('', jurisdiction) and :status in ('', status)"
-            " and (:place = '' or case_id in (select case_id from raw_places where place = :place"
+            "select c.case_id, c.jurisdiction, c.agencies, c.event_count, c.first, c.last, c.status,"  # noqa: S608 - ours
+            f" {SECONDS} as seconds from {CASES}"
+            " where c.agency_count >= :agencies and (:most = 0 or c.agency_count <= :most)"
+            " and :jurisdiction in ('', c.jurisdiction) and :status in ('', c.status)"
+            " and (:via = '' or exists (select 1 from raw_vias a where a.case_id = c.case_id"
+            "      and a.via = :via))"
+            " and (:place = '' or c.case_id in (select case_id from raw_places where place = :place"
             "      or place like '%:' || :like escape '\\'"
             "      or :written <> '' and place like '%:' || :written escape '\\'))"
-            " order by agency_count desc, record_count desc, first, case_id",
+            f" and {CONDITIONS[measure] if measure else ':now = :now'}"
+            f" order by {order.value} desc, c.record_count desc, c.first, c.case_id",
             {
-                "agencies": agencies,
-                "place": place,
-                "like": _literal(place),
-                "written": _literal(written),
-                "jurisdiction": jurisdiction,
-                "status": status,
+                "agencies": agencies, "most": at_most, "place": place, "like": _literal(place),
+                "written": _literal(written), "jurisdiction": jurisdiction, "status": status, "via": via,
+                "now": now,
             },
-        )
+        )  # fmt: skip
         for start in range(0, len(rows), CHUNK):
             chunk = rows[start : start + CHUNK]
             members = self._members([row["case_id"] for row in chunk])
@@ -288,7 +301,7 @@ class Lookup:
                     "case_id": row["case_id"], "jurisdiction": row["jurisdiction"],
                     "agencies": json.loads(row["agencies"]), "records": members[row["case_id"]],
                     "events": row["event_count"], "first": row["first"], "last": row["last"],
-                    "status": row["status"],
+                    "status": row["status"], "seconds": row["seconds"],
                 }  # fmt: skip
 
     def _members(self, case_ids: list[str]) -> dict[str, list[str]]:
@@ -301,40 +314,9 @@ class Lookup:
             found[row["case_id"]].append(row["record"])
         return found
 
-    def stats(self) -> dict[str, Any]:
-        """The figures of the whole casebook."""
-        (one,) = self._db.rows(
-            "select count(*) as cases, coalesce(sum(event_count), 0) as events,"
-            " coalesce(sum(case when agency_count >= 2 then 1 else 0 end), 0) as two,"
-            " coalesce(sum(case when agency_count >= 3 then 1 else 0 end), 0) as three,"
-            " coalesce(max(record_count), 0) as largest,"
-            " coalesce(sum(case when flags <> '[]' then 1 else 0 end), 0) as runaway,"
-            " coalesce(sum(case when status = 'open' then 1 else 0 end), 0) as still_open,"
-            " coalesce(sum(record_count), 0) as records from raw_cases"
-        )
-        digests = (row["digest"] for row in self._db.rows("select digest from raw_cases"))
-        letters = self._counts(
-            "select reason as word, count(*) as n from raw_dead_letters group by reason"
-            " order by n desc, word"
-        )
-        return {
-            "events": int(one["events"]), "records": int(one["records"]), "cases": one["cases"],
-            "cross_agency_cases": int(one["two"]), "cases_three_or_more": int(one["three"]),
-            "largest_case_records": one["largest"], "open_cases": int(one["still_open"]),
-            "runaway_cases": int(one["runaway"]),
-            "by_via": self._counts(
-                "select via as word, sum(events) as n from raw_vias group by via order by word"
-            ),
-            "by_jurisdiction": self._counts(
-                "select jurisdiction as word, count(*) as n from raw_cases group by jurisdiction"
-                " order by n desc, word"
-            ),
-            "dead_letters": sum(letters.values()), "dead_letters_by_reason": letters,
-            "digest": city_digest(digests),
-        }  # fmt: skip
-
-    def _counts(self, sql: str) -> dict[str, int]:
-        return {row["word"]: int(row["n"]) for row in self._db.rows(sql)}
+    def stats(self, now: int) -> dict[str, Any]:
+        """The figures of the whole casebook; what is late or lost is so at `now` (microseconds)."""
+        return figures(self._db, now)
 
 
 def _literal(text: str) -> str:

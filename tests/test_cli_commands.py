@@ -181,7 +181,16 @@ def test_figure_does_not_lead_to_its_cases(installation: Installation, story: st
     for key, words in OPENED.items():
         if key in figures and words.startswith("cases"):
             found = installation(*words.split(), "-o", "json").ok().lines()
-            assert len(found) == figures[key], (key, story)
+            n = len(found[0]["records"]) if key == "largest_case_records" else len(found)
+            assert n == figures[key], (key, story)
+    for kind, limits in (
+        ("single_agency", ("--at-most", "1")),
+        ("cross_agency", ("--agencies", "2")),
+    ):
+        for measure, n in figures["measures"][kind]["counts"].items():
+            if n:  # the others are counted by the same condition: see test_measures.py
+                listed = installation("cases", "--measure", measure, *limits, "-o", "json").ok()
+                assert len(listed.lines()) == n, (kind, measure)
     shown = installation("stats", COLUMNS="80").ok().out
     assert "crosstown cases --status open" in shown
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from enum import Enum
 from typing import Annotated
 
@@ -17,6 +18,8 @@ from crosstown.cli.shell import (
     print_json_lines,
     settings,
 )
+from crosstown.envelope import Via
+from crosstown.measures import Measure
 
 
 class Status(Enum):
@@ -26,32 +29,52 @@ class Status(Enum):
     CLOSED = "closed"
 
 
+class By(Enum):
+    """Which cases come first."""
+
+    AGENCIES = "agencies"
+    RECORDS = "records"
+    SECONDS = "seconds"
+
+
 def command(
+    *,
     agencies: Annotated[int, typer.Option(min=1, help="At least so many agencies.")] = 1,
+    at_most: Annotated[int, typer.Option(min=0, help="At most so many agencies; 0: any.")] = 0,
     place: Annotated[str, typer.Option(help="Only cases at this place.")] = "",
     jurisdiction: Annotated[str, typer.Option(help="Only cases of this jurisdiction.")] = "",
     status: Annotated[Status | None, typer.Option(help="Only open ones, or closed ones.")] = None,
+    measure: Annotated[
+        Measure | None, typer.Option(help="Only cases that a figure counts: docs/measures.md.")
+    ] = None,
+    via: Annotated[Via | None, typer.Option(help="Only cases with an event that came so.")] = None,
+    by: Annotated[
+        By, typer.Option(help="Which first: most agencies, records, or seconds to the last close.")
+    ] = By.AGENCIES,
     limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 = all.")] = 0,
     home: HomeOption = None,
     output: OutputOption = Output.HUMAN,
 ) -> None:
     """List cases, those that cross most agencies first.
 
-    Example: `crosstown cases --agencies 3`
+    Examples: `crosstown cases --agencies 3`, `crosstown cases --measure lost`
     """
     from itertools import islice
 
     from connectors.street import street_key
     from crosstown.cli.backbone import backbone
+    from crosstown.cli.case import span
     from crosstown.cli.timeline import Names
-    from crosstown.lookup import Lookup
+    from crosstown.lookup import Lookup, Order
 
     chosen = settings(home)
     backbone(chosen)
     lookup = Lookup(chosen)
     found = lookup.cases(
-        agencies=agencies, place=place, written=street_key(place) if place else "",
-        jurisdiction=jurisdiction, status=status.value if status else "",
+        agencies=agencies, at_most=at_most, place=place,
+        written=street_key(place) if place else "", jurisdiction=jurisdiction,
+        status=status.value if status else "", via=via.value if via else "", measure=measure,
+        order=Order[by.name], now=time.time_ns() // 1000,
     )  # fmt: skip
     rows = islice(found, limit or None)
     if output is Output.JSON:
@@ -70,9 +93,10 @@ def command(
             f"[bold]{row['case_id']}[/]  [{color}]{row['status']:6}[/]"
             f"  {local(row['first']):%Y-%m-%d} to {local(row['last']):%Y-%m-%d}"
         )
+        took = "" if row["seconds"] is None else f", {span(row['seconds'])} to the last close"
         out.print(
             f"    {where}  {records} record{'s' * (records != 1)},"
-            f" {events} event{'s' * (events != 1)}"
+            f" {events} event{'s' * (events != 1)}{took}"
         )
         out.print(f"    {escape(', '.join(row['agencies']))}", style="dim")
     if not shown:

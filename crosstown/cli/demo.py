@@ -102,7 +102,7 @@ def _join(chosen: Settings, where: Endpoints) -> None:
     _step("4. Intake holds each to its contract; the case program joins what belongs together")
     wait_for_all(chosen, where, 120)
     lookup = Lookup(chosen)
-    found = lookup.stats()
+    found = lookup.stats(time.time_ns() // 1000)
     lookup.close()
     out.print(
         f"   {found['events']:,} events of {found['records']:,} records in {found['cases']:,} cases;"

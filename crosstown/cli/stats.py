@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any, Final
 
 import typer
 from rich.table import Table
 
+from crosstown.cli import outcomes
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
 
 OPENED: Final = {
     "cases": "cases", "cross_agency_cases": "cases --agencies 2",
     "cases_three_or_more": "cases --agencies 3", "open_cases": "cases --status open",
+    "largest_case_records": "cases --by records --limit 1",
     "dead_letters": "tail dead-letters",
 }  # fmt: skip
 """Which call lists what a figure counts."""
@@ -47,7 +50,7 @@ def command(
     if wait:
         wait_for_all(chosen, where, timeout)
     lookup = Lookup(chosen)
-    found = lookup.stats()
+    found = lookup.stats(time.time_ns() // 1000)
     lookup.close()
     if output is Output.JSON:
         print_json(found)
@@ -78,16 +81,12 @@ def show(found: dict[str, Any]) -> None:
         table.add_row(f"{found[key]:,}", label, call)
     out.print(table)
     vias = ", ".join(f"{via} {n:,}" for via, n in found["by_via"].items())
-    out.print(f"how events arrived: {vias or 'none yet'}")
+    out.print(f"how events arrived: {vias or 'none yet'} (their cases: crosstown cases --via poll)")
     if len(found["by_jurisdiction"]) > 1:
         places = ", ".join(f"{name} {n:,}" for name, n in found["by_jurisdiction"].items())
-        out.print(f"cases by jurisdiction: {places}")
+        out.print(f"cases by jurisdiction: {places} (crosstown cases --jurisdiction ...)")
     if found["dead_letters"]:
         reasons = ", ".join(f"{why} {n:,}" for why, n in found["dead_letters_by_reason"].items())
         out.print(f"dead letters by reason: {reasons} (see them: crosstown tail dead-letters)")
     out.print(f"digest {found['digest']}")
-    out.print(
-        "What this can't say: an event that was never published isn't in it, and two records that"
-        " share neither a place nor a reference stay apart.",
-        style="dim",
-    )
+    outcomes.show(found["measures"], out)
