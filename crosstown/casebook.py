@@ -146,7 +146,8 @@ class Casebook:
 
         measured = [(one["key"], measure(case)) for one, case in heads]
         self._upsert("raw_measures", 1, _MEASURES, [
-            (key, int(m.whole), m.first_report_at, m.last_close_at, int(m.ping_pong), int(m.enriched))
+            (key, int(m.whole), m.first_report_at, m.last_close_at, int(m.ping_pong), int(m.enriched),
+             int(m.place_only))
             for key, m in measured
         ])  # fmt: skip
         self._upsert("raw_outcomes", 2, _OUTCOME, [
@@ -249,7 +250,15 @@ _LINK: Final = (
     "case_id", "position", "rule", "source", "target", "event_from", "event_to", "seconds", "why",
 )  # fmt: skip
 _LINK_FIELDS: Final = ("rule", "from", "to", "event_from", "event_to", "seconds", "why")
-_MEASURES: Final = ("case_id", "whole", "first_report", "last_close", "ping_pong", "enriched")
+_MEASURES: Final = (
+    "case_id",
+    "whole",
+    "first_report",
+    "last_close",
+    "ping_pong",
+    "enriched",
+    "place_only",
+)
 _OUTCOME: Final = (
     "case_id", "record", "agency", "register", "status", "reported", "ended", "due", "reopened",
 )  # fmt: skip

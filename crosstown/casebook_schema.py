@@ -47,7 +47,7 @@ create table raw_people (
 );
 create table raw_measures (
   case_id text primary key, whole {int} not null, first_report {int}, last_close {int},
-  ping_pong {int} not null, enriched {int} not null
+  ping_pong {int} not null, enriched {int} not null, place_only {int} not null
 );
 create table raw_outcomes (
   case_id text, record text, agency text not null, register text not null, status text not null,
@@ -137,7 +137,7 @@ from raw_links l""",
     "measures": """
 select m.case_id, {at:m.first_report} as first_report_at, {at:m.last_close} as last_close_at,
   (m.last_close - m.first_report) / 1000000 as seconds, m.ping_pong, m.enriched,
-  1 - m.whole as too_large
+  m.place_only, 1 - m.whole as too_large
 from raw_measures m""",
     "outcomes": """
 select o.case_id, o.record, o.agency, o.status, {at:o.reported} as reported_at,

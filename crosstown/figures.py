@@ -70,6 +70,10 @@ def _measures(db: Store, where: str, now: int) -> dict[str, Any]:
         "first_report_to_last_close": _spread(
             db, f"select {SECONDS} as s from {CASES} where {where} and {CONDITIONS[Measure.MEASURED]}"  # noqa: S608
         ),
+        "report_to_end_of_a_record": _spread(
+            db, "select (o.ended - o.reported) / 1000000 as s from raw_outcomes o join raw_cases c"  # noqa: S608
+            f" on c.case_id = o.case_id where {where} and o.ended >= o.reported",
+        ),
         "handed_off_to_picked_up": _spread(
             db, "select (h.picked_up - h.at) / 1000000 as s from raw_handoffs h join raw_cases c"  # noqa: S608
             f" on c.case_id = h.case_id where {where} and h.picked_up is not null",

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from crosstown import as_of
 from crosstown.casebook import connect, erasures_of
-from crosstown.casebook_schema import SAYS
+from crosstown.casebook_schema import SAYS, VERSION
 from crosstown.erasures import Key
 from crosstown.errors import NotFound, Unavailable
 from crosstown.figures import CASES, SECONDS, figures
@@ -70,6 +70,10 @@ class Lookup:
             self._db = connect(settings, read_only=True)
             if "raw_offsets" not in self._db.tables():
                 raise Unavailable(f"no casebook in {self._db.name} yet", mend=_START)
+            about = self._db.rows("select value from raw_about where key = 'version'")
+            if [row["value"] for row in about] != [str(VERSION)]:
+                raise Unavailable(f"the casebook in {self._db.name} is of another Crosstown",
+                                  mend="start this one, it is read anew: crosstown down, crosstown up --detach")  # fmt: skip
         except sqlite3.OperationalError as error:
             raise Unavailable(f"no casebook under {settings.home} yet ({error})",
                               mend=_START) from None  # fmt: skip

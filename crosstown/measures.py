@@ -68,6 +68,8 @@ class Measures:
     """When the last record ended; None while one is open."""
     ping_pong: bool = False
     enriched: bool = False
+    place_only: bool = False
+    """Joined across agencies by place and time alone: nobody named another's record."""
     outcomes: tuple[Outcome, ...] = ()
     handoffs: tuple[Handoff, ...] = ()
 
@@ -90,6 +92,7 @@ def measure(case: Mapping[str, Any]) -> Measures:
         last_close_at=max(ends) if ends and case["status"] == "closed" else None,
         ping_pong=_returns(handoffs),
         enriched=_enriched(entries),
+        place_only=_place_only(case),
         outcomes=outcomes,
         handoffs=handoffs,
     )
@@ -165,6 +168,13 @@ def _enriched(entries: Sequence[Mapping[str, Any]]) -> bool:
     )  # fmt: skip
 
 
+def _place_only(case: Mapping[str, Any]) -> bool:
+    return len(case["agencies"]) > 1 and not any(
+        link["rule"] != "place" and link["from"].split("/")[0] != link["to"].split("/")[0]
+        for link in case["links"]
+    )
+
+
 class Measure(Enum):
     """A property of a case, each defined in docs/measures.md; the value is its name everywhere."""
 
@@ -182,6 +192,7 @@ class Measure(Enum):
     NOT_SAID = "not-said"
     REOPENED = "reopened"
     ENRICHED = "enriched"
+    PLACE_ONLY = "place-only"
     NO_REPORT = "no-report"
     BACKWARDS = "backwards"
     TOO_LARGE = "too-large"
@@ -210,6 +221,7 @@ CONDITIONS: Final[Mapping[Measure, str]] = {
     Measure.NOT_SAID: _OUTCOME.format(f" and o.status = 'closed' and not {_EVER_RESOLVED}"),
     Measure.REOPENED: _OUTCOME.format(" and o.reopened is not null"),
     Measure.ENRICHED: "m.enriched = 1",
+    Measure.PLACE_ONLY: "m.place_only = 1",
     Measure.NO_REPORT: "c.status = 'closed' and m.whole = 1 and m.first_report is null",
     Measure.BACKWARDS: "m.last_close < m.first_report",
     Measure.TOO_LARGE: "m.whole = 0",

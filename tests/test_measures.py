@@ -36,7 +36,7 @@ DAY = 86_400_000_000
 DOC = (Path(__file__).parents[1] / "docs" / "measures.md").read_text("utf-8")
 LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d)  (?P<agency>\S+) +(?P<record>\S+) +(?P<step>[A-Z_]+)"
-    r"(?: +to (?P<to>\S+))?(?: +due (?P<due>\d{4}-\d\d-\d\d \d\d:\d\d))?"
+    r"(?: +to (?P<to>\S+))?(?: +due (?P<due>\d{4}-\d\d-\d\d \d\d:\d\d))?(?: +at (?P<place>\S+))?"
 )
 
 
@@ -80,7 +80,8 @@ def envelope(found: re.Match[str], example: Example) -> Envelope:
         record=record, type=found["step"].lower(), step=found["step"],
         occurred_at=micros(found["at"]), due_at=micros(found["due"]) if found["due"] else None,
         jurisdiction="us-xx-riverton", to_agency=found["to"] or "",
-        refs=() if record == first else (first,), known_at=micros(found["at"]), via="batch",
+        place=f"address:{found['place']}" if found["place"] else "", concern="any",
+        refs=() if record == first or found["place"] else (first,), known_at=micros(found["at"]), via="batch",
     )  # fmt: skip
 
 

@@ -81,7 +81,9 @@ def show(found: dict[str, Any]) -> None:
         table.add_row(f"{found[key]:,}", label, call)
     out.print(table)
     vias = ", ".join(f"{via} {n:,}" for via, n in found["by_via"].items())
-    out.print(f"how events arrived: {vias or 'none yet'} (their cases: crosstown cases --via poll)")
+    out.print(
+        f"how events arrived: {vias or 'none yet'} (their cases: crosstown cases --via {next(iter(found['by_via']), 'batch')})"
+    )
     if len(found["by_jurisdiction"]) > 1:
         places = ", ".join(f"{name} {n:,}" for name, n in found["by_jurisdiction"].items())
         out.print(f"cases by jurisdiction: {places} (crosstown cases --jurisdiction ...)")
