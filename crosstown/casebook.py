@@ -59,9 +59,13 @@ class Casebook:
         self._db = db
         self._reading = reading
         self._key = key
-        if isinstance(db, Postgres):
-            db.claim()
-        self._prepare(cluster)
+        try:
+            if isinstance(db, Postgres):
+                db.claim()
+            self._prepare(cluster)
+        except BaseException:
+            db.close()
+            raise
 
     def close(self) -> None:
         """Give the connection back."""

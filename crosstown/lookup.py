@@ -68,15 +68,25 @@ class Lookup:
     def __init__(self, settings: Settings) -> None:
         try:
             self._db = connect(settings, read_only=True)
-            if "raw_offsets" not in self._db.tables():
-                raise Unavailable(f"no casebook in {self._db.name} yet", mend=_START)
-            about = self._db.rows("select value from raw_about where key = 'version'")
-            if [row["value"] for row in about] != [str(VERSION)]:
-                raise Unavailable(f"the casebook in {self._db.name} is of another Crosstown",
-                                  mend="start this one, it is read anew: crosstown down, crosstown up --detach")  # fmt: skip
         except sqlite3.OperationalError as error:
             raise Unavailable(f"no casebook under {settings.home} yet ({error})",
                               mend=_START) from None  # fmt: skip
+        try:
+            self._check()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _check(self) -> None:
+        """Raise `Unavailable` where there is no casebook of ours yet."""
+        if "raw_offsets" not in self._db.tables():
+            raise Unavailable(f"no casebook in {self._db.name} yet", mend=_START)
+        about = self._db.rows("select value from raw_about where key = 'version'")
+        if [row["value"] for row in about] != [str(VERSION)]:
+            raise Unavailable(
+                f"the casebook in {self._db.name} is of another Crosstown",
+                mend="start this one, it is read anew: crosstown down, crosstown up --detach",
+            )
 
     def close(self) -> None:
         """Give the connection back."""

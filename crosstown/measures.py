@@ -129,8 +129,7 @@ def _when(entry: Mapping[str, Any]) -> tuple[int, int]:
 def _handoffs(entries: Sequence[Mapping[str, Any]]) -> Iterable[Handoff]:
     spoke: dict[str, list[int]] = {}
     for one in entries:
-        if one["step"] != "NOTE":
-            spoke.setdefault(one["agency"], []).append(one["occurred_at"])
+        spoke.setdefault(one["agency"], []).append(one["occurred_at"])
     for one in entries:
         to, at = one["to_agency"], one["occurred_at"]
         if to == one["agency"] or not (to or one["step"] == "HANDED_OFF"):

@@ -55,7 +55,13 @@ runaway: Final = Gauge(
     ["partition"],
 )
 casebook_applied: Final = Counter(
-    "crosstown_casebook_applied", "Messages of timelines that the casebook has taken in."
+    "crosstown_casebook_applied",
+    "Messages of accepted, timelines and dead-letters that the casebook has taken in.",
+)
+waiting: Final = Gauge(
+    "crosstown_waiting",
+    "1 while a program waits for what it can't work without: the casebook for its database.",
+    ["program"],
 )
 registry_requests: Final = Counter(
     "crosstown_registry_requests", "Requests to the schema registry.", ["method", "status"]

@@ -47,8 +47,10 @@ def run(program: Program) -> None:
                 at = casebook.offsets()
             except Unavailable as error:
                 log.warning("waiting: %s -> %s", error, error.mend)
+                metrics.waiting.labels(program.name).set(1)
                 program.stopping.wait(PATIENCE)
                 continue
+            metrics.waiting.labels(program.name).set(0)
             consumer.assign([TopicPartition(*tp, at.get(tp, 0)) for tp in partitions])
             _follow(program, ownership, casebook)
             casebook.close()
@@ -68,6 +70,7 @@ def _follow(program: Program, ownership: Ownership, casebook: Casebook) -> None:
             )
         except Unavailable as error:
             log.warning("waiting: %s", error)
+            metrics.waiting.labels(program.name).set(1)
             program.stopping.wait(PATIENCE)
             return
         metrics.casebook_applied.inc(len(batch))

@@ -25,3 +25,20 @@ def dead_programs(settings: Settings) -> set[str]:
     from crosstown.supervise import NAMES
 
     return {one.name for one in running(settings, NAMES).missing(*NAMES)}
+
+
+def warn_of_lag(settings: Settings) -> None:
+    """Say on standard error where the casebook is behind what was accepted, or stands still."""
+    from crosstown.cli.shell import err
+    from crosstown.lag import lag_of
+    from crosstown.running import running
+    from crosstown.supervise import NAMES
+
+    url = running(settings, NAMES).metrics.get("casebook", "")
+    behind = lag_of(url) if url else None
+    if behind is None:
+        err.print("the casebook isn't being written now: this is how it was left"
+                  " (see crosstown status)", markup=False)  # fmt: skip
+    elif behind:
+        err.print(f"the casebook is {behind:,} messages behind: crosstown stats --wait waits for it",
+                  markup=False)  # fmt: skip

@@ -39,10 +39,12 @@ def command(
     Examples: `crosstown sql`, `crosstown sql "select agency, count(*) from events group by 1"`,
     `crosstown sql "select * from cases where agency_count >= 3" -o csv`
     """
+    from crosstown.cli.backbone import warn_of_lag
     from crosstown.lookup import Lookup
 
     chosen = settings(home)
     lookup = Lookup(chosen)
+    warn_of_lag(chosen)
     try:
         if not query.strip():
             _what(lookup.columns(), output)

@@ -42,13 +42,15 @@ def command(
 
     Example: `crosstown stats --wait`
     """
-    from crosstown.cli.backbone import backbone
+    from crosstown.cli.backbone import backbone, warn_of_lag
     from crosstown.lookup import Lookup
 
     chosen = settings(home)
     where = backbone(chosen)
     if wait:
         wait_for_all(chosen, where, timeout)
+    if not wait:
+        warn_of_lag(chosen)
     lookup = Lookup(chosen)
     found = lookup.stats(time.time_ns() // 1000)
     lookup.close()

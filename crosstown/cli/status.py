@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from rich.table import Table
 from rich.text import Text
 
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
-from crosstown.running import Running, running
+from crosstown.lag import lags
+from crosstown.running import Process, Running, running
 
+FOLLOWING: Final = ("intake", "cases", "casebook")
+"""The programs that read on and on; how far each is behind is a figure."""
 COLOURS = {"running": "green", "failed": "red", "stopped": "dim"}
 
 
@@ -25,33 +30,43 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
 
 
 def show(now: Running, home: Path, output: Output) -> None:
-    """Print what runs, for people or programs."""
+    """Print what runs and how far it is behind, for people or programs."""
+    behind = lags(now.metrics, FOLLOWING)
     if output is Output.JSON:
         print_json({
             "bootstrap": now.bootstrap,
             "registry": now.registry,
             "metrics": dict(now.metrics),
             "processes": [
-                {"name": one.name, "pid": one.pid, "state": one.state, "restarts": one.restarts}
+                {"name": one.name, "pid": one.pid, "state": one.state, "restarts": one.restarts,
+                 "lag": behind.get(one.name)}
                 for one in now.processes
             ],
         })  # fmt: skip
         return
     table = Table(box=None, pad_edge=False)
-    for column in ("process", "state", "pid", "restarts", "metrics"):
+    for column in ("process", "state", "pid", "restarts", "lag", "metrics"):
         table.add_column(column)
     for one in now.processes:
         table.add_row(
             one.name, Text(one.state, COLOURS.get(one.state, "yellow")),
-            str(one.pid or ""), str(one.restarts), now.metrics.get(one.name, ""),
+            str(one.pid or ""), str(one.restarts), _lag(behind, one), now.metrics.get(one.name, ""),
         )  # fmt: skip
     out.print(table)
     for one in now.processes:
         if one.state in ("failed", "restarting") and one.why:
             out.print(f"{one.name} {one.why}", markup=False)
+        if behind.get(one.name, 0) is None and one.state == "running":
+            out.print(f"{one.name} waits, or doesn't answer: see {home}/logs/{one.name}.log",
+                      markup=False)  # fmt: skip
     if now.supervised:
         out.print(f"Kafka {now.bootstrap}, registry {now.registry}, home {home}", markup=False)
     elif any(one.pid for one in now.processes):
         err.print("nobody keeps these running: crosstown up, or crosstown down", markup=False)
     else:
         err.print(f"nothing of ours runs under {home}: crosstown up --detach", markup=False)
+
+
+def _lag(behind: Mapping[str, int | None], one: Process) -> str:
+    found = behind.get(one.name, -1)
+    return "?" if found is None else f"{found:,}" if found >= 0 else ""
