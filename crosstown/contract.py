@@ -45,6 +45,8 @@ class Crosstown(BaseModel):
     publishes_for: Literal["self", "others"] = "self"
     identity: tuple[str, ...] = ()
     envelope: EnvelopeMap
+    concern_map: str = ""
+    """The code list that gives the concern where the city's setting says so."""
 
 
 class _Odcs(BaseModel):

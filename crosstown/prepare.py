@@ -43,7 +43,7 @@ def _contracts(settings: Settings, endpoints: Endpoints) -> list[kafka.Topic]:
 
     registry = Registry(endpoints.registry)
     topics = []
-    for contract in Repository.load(settings.schemas).contracts.values():
+    for contract in Repository.of(settings).contracts.values():
         if contract.owner != ANY:
             registry.register(contract.subject(contract.owner), contract.schema_text)
             topics.append(kafka.Topic(contract.topic(contract.owner), 1, kafka.EVENTS))

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import fastavro
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,8 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from crosstown.agencies import ID, Agencies, AgenciesFile
 from crosstown.contract import ANY, Contract, ContractFile
 from crosstown.errors import Stop
-from crosstown.mapping import compile_mapping
+from crosstown.mapping import Expression, compile_mapping
 from crosstown.yaml_file import line_in, read_yaml
+
+if TYPE_CHECKING:
+    from crosstown.settings import Settings
 
 DAY: Final = 86_400_000_000
 """Microseconds."""
@@ -48,6 +52,15 @@ class ConcernsFile(BaseModel):
     concerns: tuple[Concern, ...] = ()
 
 
+class ConcernMap(BaseModel):
+    """A code list that gives a concern: which codes of a body's field mean which."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    field: str
+    concerns: dict[str, tuple[str, ...]]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Repository:
     """All contracts in their highest version, the agencies, the concerns.
@@ -63,8 +76,15 @@ class Repository:
     default_window: int
 
     @classmethod
-    def load(cls, path: Path | None = None) -> Repository:
+    def of(cls, settings: Settings) -> Repository:
+        """The repository that the settings name, with the concern maps that they turn on."""
+        return cls.load(settings.schemas, settings.concern_maps)
+
+    @classmethod
+    def load(cls, path: Path | None = None, concern_maps: Collection[str] = ()) -> Repository:
         """The repository in a folder; None: the one that ships with Crosstown.
+
+        `concern_maps` names contracts whose code list gives the concern, not their mapping.
 
         Everyone's contracts (`any/`) that a folder doesn't have are those that ship: people's word,
         notes, hand carries and erasures work in every city from the first day.
@@ -86,11 +106,15 @@ class Repository:
             shipped = _contract_files(Path(str(files("schemas"))))
             found += [f for f in shipped if f.parent.name == ANY and _named(f) not in own]
         for file in found:
-            contract = _contract(file, agencies)
+            contract = _contract(file, agencies, mapped=_named(file) in concern_maps)
             versions[contract.id, contract.version] = contract.schema_text
             known = contracts.get(contract.id)
             if known is None or contract.version > known.version:
                 contracts[contract.id] = contract
+        for name in concern_maps:
+            if name not in contracts:
+                raise Stop(f"CROSSTOWN_CONCERN_MAPS: no contract {name} is here",
+                           mend=f"one of: {', '.join(sorted(contracts))}")  # fmt: skip
         return cls(folder, dict(sorted(contracts.items())), versions, agencies,
                    {one.id: one for one in concerns.concerns},
                    round(concerns.default_window_days * DAY))  # fmt: skip
@@ -132,7 +156,7 @@ def _contract_files(folder: Path) -> list[Path]:
     return found
 
 
-def _contract(file: Path, agencies: Agencies) -> Contract:
+def _contract(file: Path, agencies: Agencies, *, mapped: bool) -> Contract:
     named, owner = _NAME.match(file.stem), file.parent.name
     if named is None:
         raise Stop(f"{file}: not named <contract>.v<number>.yaml", mend="rename it")
@@ -151,8 +175,11 @@ def _contract(file: Path, agencies: Agencies) -> Contract:
         raise _wrong(file, said, ("envelope", "jurisdiction"),
                      f"no jurisdiction {fixed} is declared", "add it to agencies.yaml")  # fmt: skip
     schema = _schema(file.with_suffix(".avsc"))
+    envelope = ours.envelope
+    if mapped:
+        envelope = envelope.model_copy(update={"concern": _concern_map(file, ours.concern_map)})
     try:
-        mapping = compile_mapping(ours.envelope, ours.identity, schema)
+        mapping = compile_mapping(envelope, ours.identity, schema)
     except ValueError as error:
         at = ("envelope", str(error).partition(":")[0])
         mend = "docs/decisions/0006 says what may stand there"
@@ -160,6 +187,23 @@ def _contract(file: Path, agencies: Agencies) -> Contract:
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return Contract(owner, named[1], int(named[2]), schema, text, said, mapping, agencies,
                     ours.publishes_for == "others")  # fmt: skip
+
+
+def _concern_map(file: Path, name: str) -> Expression:
+    """What gives the concern by a code list; a code that isn't in it has none."""
+    if not name:
+        raise Stop(f"CROSSTOWN_CONCERN_MAPS: {_named(file)} has no concern map",
+                   mend=f"say concern_map in {file}, or take the contract out")  # fmt: skip
+    at = file.parents[1] / "codelists" / f"{name}.yaml"
+    found = read_yaml(at, ConcernMap)
+    crosswalk: dict[str, str] = {}
+    for concern, codes in found.concerns.items():
+        for code in codes:
+            if code in crosswalk:
+                raise Stop(f"{at}: {code} is under {crosswalk[code]} and {concern}",
+                           mend="a code has one concern")  # fmt: skip
+            crosswalk[code] = concern
+    return Expression(field=found.field, crosswalk=crosswalk, otherwise="")
 
 
 def _wrong(file: Path, said: ContractFile, at: tuple[str, ...], what: str, mend: str) -> Stop:

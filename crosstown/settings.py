@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """Where downloaded jars are kept."""
     schemas: Path | None = None
     """The contract repository; unset: the one that ships with Crosstown."""
+    concern_maps: tuple[str, ...] = ()
+    """Contracts whose concern map is used instead of the concern that they state, as a JSON array."""
     connectors: Path | None = None
     """A folder of your own sources, one Python file each; unset: those that ship or are installed."""
     bootstrap: str = ""

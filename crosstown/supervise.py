@@ -108,7 +108,7 @@ class Supervisor:
 
         Raises `RunsAlready`; `Stop` or `Unavailable` where it can't start at all.
         """
-        self._known = sorted(Repository.load(self.settings.schemas).contracts)
+        self._known = sorted(Repository.of(self.settings).contracts)
         lock = Lock(self.home.run / "up.lock")
         while not lock.acquire():  # another supervisor has it, or `down` for the moment
             if supervisor(self.home):

@@ -119,7 +119,7 @@ class CaseShard:
 
 def run(program: Program) -> None:
     """Read `accepted`, fold it in a CaseShard a partition, tell `timelines`."""
-    contracts = Repository.load(program.settings.schemas)
+    contracts = Repository.of(program.settings)
     registry = program.endpoints.registry
     key = Key(program.home.erasure_key(program.settings))
     run_sharded(

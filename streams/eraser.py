@@ -84,7 +84,7 @@ def run(program: Program) -> None:
         erasures[partition] = Erasures(key)
         return Sweep(program, partition, erasures[partition])
 
-    contracts = Repository.load(program.settings.schemas)
+    contracts = Repository.of(program.settings)
     elsewhere = Elsewhere(program, contracts, lambda: next(iter(erasures.values()), None))
     thread = threading.Thread(target=elsewhere.run, daemon=True)
     thread.start()

@@ -71,7 +71,7 @@ class Shell:
 
     def _read_contracts(self) -> Intake:
         self._read_at = time.monotonic()
-        contracts = Repository.load(self._program.settings.schemas)
+        contracts = Repository.of(self._program.settings)
         key = Key(self._program.home.erasure_key(self._program.settings))
         return Intake(contracts, self._registry.schema, self._shards, key.fingerprint)
 

@@ -39,7 +39,7 @@ def command(
 
     chosen = settings(home)
     where = backbone(chosen)
-    contracts = Repository.load(chosen.schemas)
+    contracts = Repository.of(chosen)
     now = time.time_ns() // 1000
     for record in (from_record, to_record):
         if not all(record.split("/", 2)[:3]) or record.count("/") < 2:

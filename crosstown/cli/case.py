@@ -54,7 +54,7 @@ def command(
     try:
         found = lookup.case(asked, jurisdiction, place=street_key(asked) if asked.strip() else "")
         if as_of:
-            contracts = Repository.load(chosen.schemas)
+            contracts = Repository.of(chosen)
             key = Key(Home(chosen.home).erasure_key(chosen))
             until = moment(as_of, chosen, contracts, found.jurisdiction)
             found = lookup.at(found, asked.strip(), until, contracts, key)

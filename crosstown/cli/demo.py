@@ -85,7 +85,7 @@ def _publish(chosen: Settings, where: Endpoints, files: list[Path]) -> None:
             )
 
         reports = publish(
-            chosen, where, Repository.load(chosen.schemas),
+            chosen, where, Repository.of(chosen),
             lambda naming: source("riverton", naming), files, progress=progress,
         )  # fmt: skip
     said = sum(one.published for one in reports)

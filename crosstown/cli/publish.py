@@ -60,7 +60,7 @@ def command(
     from crosstown.repository import Repository
 
     given = settings(home)
-    repository = Repository.load(given.schemas)
+    repository = Repository.of(given)
     told = _moment(known_at)
     inputs = [file for file in files if not file.name.endswith(".rejects.csv")]
     for file in set(files) - set(inputs):

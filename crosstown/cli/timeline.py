@@ -38,7 +38,7 @@ class Names:
     """Agencies' names and the jurisdiction's time zone; ids and UTC where nothing is declared."""
 
     def __init__(self, settings: Settings, jurisdiction: str) -> None:
-        self._agencies = Repository.load(settings.schemas).agencies
+        self._agencies = Repository.of(settings).agencies
         self.zone = ZoneInfo(settings.timezone or self._agencies.timezone(jurisdiction))
 
     def agency(self, agency: str) -> str:

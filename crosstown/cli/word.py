@@ -60,7 +60,7 @@ class Word:
 
         self.settings: Settings = settings(home)
         self.where: Endpoints = backbone(self.settings)
-        self.contracts: Repository = Repository.load(self.settings.schemas)
+        self.contracts: Repository = Repository.of(self.settings)
         self.now = time.time_ns() // 1000
         if not agency:
             raise Stop("whose staff says so? no agency is named",
