@@ -8,12 +8,12 @@ from typing import Final
 
 from crosstown.identity import slug
 
-_KINDS: Final = {
+KINDS: Final = {
     "street": "st", "avenue": "ave", "av": "ave", "road": "rd", "place": "pl", "lane": "ln",
     "drive": "dr", "court": "ct", "boulevard": "blvd", "square": "sq", "terrace": "ter",
     "highway": "hwy", "parkway": "pkwy", "circle": "cir", "alley": "aly",
 }  # fmt: skip
-_SIDES: Final = {"north": "n", "south": "s", "east": "e", "west": "w"}
+SIDES: Final = {"north": "n", "south": "s", "east": "e", "west": "w"}
 _UNIT: Final = re.compile(r"(,|#|\b(?:apt|apartment|unit|suite|ste|floor|fl|rm|room)\b).*")
 
 
@@ -25,7 +25,7 @@ def street_key(text: str) -> str:
     ('12-elm-st', '12-n-main-st', '7-court-rd')
     """
     words = slug(_UNIT.sub("", text.lower())).split("-")
-    words[-1] = _KINDS.get(words[-1], words[-1])
+    words[-1] = KINDS.get(words[-1], words[-1])
     if len(words) >= 4:
-        words[1] = _SIDES.get(words[1], words[1])
+        words[1] = SIDES.get(words[1], words[1])
     return "-".join(words)

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
     "agencies": "crosstown.cli.agencies",
+    "places": "crosstown.cli.places",
     "note": "crosstown.cli.note",
     "assert": "crosstown.cli.assert_",
     "separate": "crosstown.cli.separate",

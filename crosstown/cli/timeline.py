@@ -31,6 +31,8 @@ FLAGS: Final = {
     "ambiguous_local_time": "local time ambiguous: the first was taken",
     "nonexistent_local_time": "local time doesn't exist: clocks went forward",
     "undeclared_agency": "agency not declared",
+    "place_doubt": "the address may be one of several: it has no place",
+    "place_unknown": "the address isn't in the list of places",
 }
 
 
