@@ -17,6 +17,7 @@ from confluent_kafka.admin import AdminClient
 from crosstown import kafka
 from crosstown.erasures import Erasures
 from crosstown.errors import CrosstownError
+from crosstown.generation import Generation
 from crosstown.program import Program
 from crosstown.reading import Reading, read_letter
 from crosstown.registry import Registry
@@ -30,11 +31,6 @@ EVERY: Final = 2.0
 LOOK: Final = 60.0
 """Seconds between two looks through what is new."""
 NUDGE: Final = "00000000-0000-0000-0000-000000000000"
-_NUDGES: Final = {
-    "accepted": f"{NUDGE}:0:{'0' * 64}:batch".encode(), "timelines": NUDGE.encode(),
-    "dead-letters": b"nudge/0/0", "alerts.deadline": b"nudge", "alerts.pickup": b"nudge",
-    "watch-watched-changelog": b"nudge",
-}  # fmt: skip
 _RECORD: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*/[^\s/\"\\\x00-\x1f]+/[^\s\"\\\x00-\x1f]+")
 
 
@@ -42,8 +38,14 @@ class Elsewhere:
     """Looks through other topics while there are erasures; `erasures` gives what is known of them."""
 
     def __init__(
-        self, program: Program, contracts: Repository, erasures: Callable[[], Erasures | None]
-    ) -> None:
+        self, program: Program, contracts: Repository, live: Generation,
+        erasures: Callable[[], Erasures | None],
+    ) -> None:  # fmt: skip
+        self._nudges = {
+            live.accepted: f"{NUDGE}:0:{'0' * 64}:batch".encode(), live.timelines: NUDGE.encode(),
+            "dead-letters": b"nudge/0/0", "alerts.deadline": b"nudge", "alerts.pickup": b"nudge",
+            f"{live.watch}-watched-changelog": b"nudge",
+        }  # fmt: skip
         self._program = program
         self._contracts = contracts
         self._erasures = erasures
@@ -158,7 +160,7 @@ class Elsewhere:
         if not self._nudge_due(erasures):
             return
         self._nudged = time.time()
-        for topic, key in _NUDGES.items():
+        for topic, key in self._nudges.items():
             for partition in topics[topic].partitions if topic in topics else ():
                 producer.produce(topic, None, key, partition)
 

@@ -62,12 +62,16 @@ class _Every:
 
 
 class Guarded:
-    """One Faust app: its group is the program's name, its topics have `partitions` partitions."""
+    """One Faust app: its group is the program's, its topics have `partitions` partitions.
 
-    def __init__(self, program: Program, *, stall: float = 60.0) -> None:
+    `member` is its static member's name: with other topics it must be another one, since the group
+    gives a known member back what it had, and Faust ends over a topic that it didn't ask for.
+    """
+
+    def __init__(self, program: Program, *, stall: float = 60.0, member: str = "") -> None:
         self.program = program
         self.partitions = program.settings.partitions
-        self.app = _app(program)
+        self.app = _app(program, member or program.reads_as)
         self._letters: OwnValues | None = None
         self._read: set[str] = set()
         self._topics: list[kafka.Topic] = []
@@ -80,7 +84,7 @@ class Guarded:
         table = self.app.Table(name, partitions=self.partitions, key_type=bytes, value_type=bytes)
         forgets = kafka.forgetting(self.program.settings.erasure_hours)
         self.topic(
-            f"{self.program.name}-{name}-changelog", self.partitions, kafka.COMPACT | forgets
+            f"{self.program.reads_as}-{name}-changelog", self.partitions, kafka.COMPACT | forgets
         )
         return cast("MutableMapping[bytes, bytes]", table)
 
@@ -236,14 +240,14 @@ def _end_hard(done: threading.Event) -> None:
         os._exit(1)
 
 
-def _app(program: Program) -> faust.App:
+def _app(program: Program, member: str) -> faust.App:
     for name in ("faust", "mode", "crosstown.faust_driver"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for handler in logging.getLogger().handlers:
         handler.addFilter(NowAndThen("aiokafka", seconds=10))
     app = faust.App(
-        program.name,
-        datadir=str(program.home.state / program.name),
+        program.reads_as,
+        datadir=str(program.home.state / program.reads_as),
         store="memory://",
         Table=Table,
         autodiscover=False,
@@ -253,7 +257,7 @@ def _app(program: Program) -> faust.App:
         topic_partitions=program.settings.partitions,
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
-        consumer_group_instance_id=f"{program.name}-{program.settings.slot}",
+        consumer_group_instance_id=f"{member}-{program.settings.slot}",
         processing_guarantee="at_least_once",
         broker_session_timeout=10.0,
         broker_heartbeat_interval=3.0,

@@ -43,16 +43,23 @@ def forgetting(hours: float) -> dict[str, str]:
     return {"max.compaction.lag.ms": lag, "segment.ms": lag, "min.cleanable.dirty.ratio": "0.1"}
 
 
-def own_topics(partitions: int, erasure_hours: float = 24) -> list[Topic]:
+def own_topics(
+    partitions: int, erasure_hours: float = 24, accepted: str = "accepted",
+    timelines: str = "timelines",
+) -> list[Topic]:  # fmt: skip
     """The topics that Crosstown itself writes; the sharded ones have `partitions` partitions."""
     forgets = forgetting(erasure_hours)
     return [
-        Topic("accepted", partitions, COMPACT | forgets),
-        Topic("timelines", partitions, COMPACT | forgets),
+        *sharded(partitions, erasure_hours, accepted, timelines),
         Topic("dead-letters", 1, DEAD | forgets),
         Topic("alerts.deadline", 1, ALERTS | forgets),
         Topic("alerts.pickup", 1, ALERTS | forgets),
     ]
+
+
+def sharded(partitions: int, erasure_hours: float, *names: str) -> list[Topic]:
+    """Topics with a partition a shard, as `accepted` and `timelines` are."""
+    return [Topic(name, partitions, COMPACT | forgetting(erasure_hours)) for name in names]
 
 
 def keep_configs(admin: AdminClient, topics: Iterable[Topic], timeout: float = 30) -> None:
@@ -146,7 +153,8 @@ def ensure_topics(admin: AdminClient, topics: Iterable[Topic], timeout: float = 
         if name in present and len(present[name].partitions) != topic.partitions:
             raise Stop(
                 f"topic {name} has {len(present[name].partitions)} partitions, not {topic.partitions}",
-                mend=f"start with --partitions {len(present[name].partitions)}, or with another --home",
+                mend=f"start with --partitions {len(present[name].partitions)}; another number takes"
+                " crosstown rebuild --swap --partitions N",
             )
     missing = [
         NewTopic(t.name, num_partitions=t.partitions, config=dict(t.config))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from crosstown import kafka
+from crosstown import generation, kafka
+from crosstown.generation import Generation
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
 
@@ -13,20 +14,42 @@ def prepare(settings: Settings, endpoints: Endpoints) -> int:
     Raises `Stop` where another number of shards was asked for, `Unavailable` where Kafka or the
     registry doesn't answer.
     """
-    partitions = own_topics(settings, endpoints)
+    now = _generation(settings, endpoints)
+    partitions = own_topics(settings, endpoints, now)
     admin = kafka.wait_for_broker(settings, endpoints, timeout=60)
     kafka.ensure_topics(admin, _contracts(settings, endpoints))
     return partitions
 
 
-def own_topics(settings: Settings, endpoints: Endpoints) -> int:
+def _generation(settings: Settings, endpoints: Endpoints) -> Generation:
+    """What is live, with its windows written down; what an interrupted rebuild left is removed."""
+    from crosstown.repository import Repository
+
+    kafka.wait_for_broker(settings, endpoints, timeout=60)
+    said = generation.said(settings, endpoints)
+    now = said.get(generation.LIVE, Generation())
+    if generation.NEXT in said:
+        generation.remove(settings, endpoints, said[generation.NEXT], keep=now)
+        generation.say(settings, endpoints, next=None)
+    if not now.windows:
+        now = now.with_windows(Repository.of(settings))
+        generation.say(settings, endpoints, live=now)
+    return now
+
+
+def own_topics(
+    settings: Settings,
+    endpoints: Endpoints,
+    now: Generation = Generation(),  # noqa: B008 - frozen
+) -> int:
     """Make the topics that Crosstown itself writes; who asks for no number of shards gets theirs."""
     admin = kafka.wait_for_broker(settings, endpoints, timeout=60)
     partitions = settings.partitions
     if "partitions" not in settings.model_fields_set:
         present = admin.list_topics(timeout=30).topics
-        partitions = len(present["accepted"].partitions) if "accepted" in present else partitions
-    topics = kafka.own_topics(partitions, settings.erasure_hours)
+        accepted = present.get(now.accepted)
+        partitions = len(accepted.partitions) if accepted else partitions
+    topics = kafka.own_topics(partitions, settings.erasure_hours, now.accepted, now.timelines)
     kafka.ensure_topics(admin, topics)
     kafka.keep_configs(admin, topics)
     return partitions

@@ -38,6 +38,13 @@ class Program:
     endpoints: Endpoints
     metrics_url: str
     stopping: threading.Event = field(default_factory=threading.Event)
+    group: str = ""
+    """Its consumer group and the beginning of its transactional ids; empty: its name."""
+
+    @property
+    def reads_as(self) -> str:
+        """The group that its offsets stand under."""
+        return self.group or self.name
 
     def ready(self, **more: Any) -> None:
         """Say in `run/<name>.json` that the work has begun, and whatever else others must know."""

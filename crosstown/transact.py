@@ -230,7 +230,7 @@ def run_stateless(
     calm_collector()
     consumer = _consumer(program, slot)
     ownership = Ownership(consumer, program.stopping)
-    transaction = Transaction(program, f"{program.name}-{slot}", ownership)
+    transaction = Transaction(program, f"{program.reads_as}-{slot}", ownership)
 
     def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
         ownership.gain(partitions)
@@ -300,7 +300,7 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
         while not program.stopping.is_set():
             by_shard = _by_shard(gather(program, ownership))
             for partition in by_shard.keys() - shards.keys():
-                transaction = Transaction(program, f"{program.name}-{partition}", ownership)
+                transaction = Transaction(program, f"{program.reads_as}-{partition}", ownership)
                 shards[partition] = _Owned(make(partition), transaction)
             for one, batch in [(shards[partition], b) for partition, b in by_shard.items()]:
                 if shards.get(batch[0].partition()) is one:  # it may change hands while we wait
@@ -359,8 +359,8 @@ def _consumer(program: Program, slot: int) -> Consumer:
     """A static member: after a kill -9 the same slot goes on at once, not after a session timeout."""
     return Consumer(
         kafka.consumer(
-            program.settings, program.endpoints, group_id=program.name,
-            group_instance_id=f"{program.name}-{slot}", session_timeout_ms=10_000,
+            program.settings, program.endpoints, group_id=program.reads_as,
+            group_instance_id=f"{program.reads_as}-{slot}", session_timeout_ms=10_000,
             partition_assignment_strategy="cooperative-sticky", enable_partition_eof=True,
             fetch_queue_backoff_ms=10, fetch_wait_max_ms=100, queued_max_messages_kbytes=65_536,
         )
@@ -374,6 +374,7 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
     """
     consumer = ownership.consumer
     batch = ownership.batch = []
+    ended: set[tuple[str, int]] = set()
     size, asked, wait = 0, 1, FIRST_WAIT
     until = 0.0
     while len(batch) < BATCH and size < BATCH_BYTES:
@@ -383,8 +384,11 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
             if error is None:
                 size += len(message)
                 batch.append(message)
+                ended.discard((message.topic(), message.partition()))
+            elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
+                ended.add((message.topic(), message.partition()))
             else:
-                _news(program, message, error)
+                _news(program, error)
         until = until or time.monotonic() + MORE_WAIT
         wait = until - time.monotonic()
         if wait <= 0 and len(found) < asked:  # no backlog: who waits for the batch waited enough
@@ -392,21 +396,20 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
         asked, wait = CHUNK, max(wait, 0)
     ownership.batch = []
     _count(program, consumer, batch)
+    for topic, partition in ended:  # what is left behind the last message are markers
+        metrics.lag.labels(program.name, topic, partition).set(0)
     return batch
 
 
-def _news(program: Program, message: Message, error: KafkaError) -> None:
-    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
-        metrics.lag.labels(program.name, message.topic(), message.partition()).set(0)
-    elif error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+def _news(program: Program, error: KafkaError) -> None:
+    if error.code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
         return  # no topic matches the pattern yet
-    elif error.fatal() or error.code() in (
+    if error.fatal() or error.code() in (
         KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED,  # noqa: SLF001
     ):  # fmt: skip
         raise Unavailable(f"{program.name} can't read: {error.str()}")
-    else:
-        log.warning("while reading: %s", error.str())
+    log.warning("while reading: %s", error.str())
 
 
 def _count(program: Program, consumer: Consumer, batch: list[Message]) -> None:

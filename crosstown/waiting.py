@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from crosstown import kafka
+from crosstown import generation, kafka
 from crosstown.errors import TimedOut, Unavailable
 from crosstown.home import Endpoints
 from crosstown.lookup import Lookup
@@ -34,8 +34,15 @@ class Waiting:
         """Return once all has passed; `TimedOut` says what lags, `Unavailable` what is dead."""
         kafka.wait_for_broker(self._settings, self._endpoints, min(10, self._timeout))
         self._pass("intake", lambda topic: topic.startswith("events."), self._committed("intake"))
-        self._pass("cases", lambda topic: topic == "accepted", self._committed("cases"))
-        self._pass("casebook", ("accepted", "timelines", "dead-letters").__contains__, self._read)
+        live = generation.live(self._settings, self._endpoints)
+        self._pass("cases", lambda topic: topic == live.accepted, self._committed(live.cases))
+        names = {live.accepted: "accepted", live.timelines: "timelines",
+                 "dead-letters": "dead-letters"}  # fmt: skip
+        self._pass("casebook", names.__contains__, lambda ends: self._read(ends, names))
+
+    def follow(self, topic: str, group: str, program: str) -> None:
+        """Return once a group has dealt with all that lay in a topic when this was called."""
+        self._pass(program, lambda one: one == topic, self._committed(group))
 
     def _pass(
         self, program: str, is_its: Callable[[str], bool], position: Callable[[Ends], Ends]
@@ -73,11 +80,11 @@ class Waiting:
 
         return position
 
-    def _read(self, ends: Ends) -> Ends:
-        del ends
+    def _read(self, ends: Ends, names: Mapping[str, str]) -> Ends:
         try:
             with closing(Lookup(self._settings)) as lookup:
-                return lookup.offsets()
+                at = lookup.offsets()
+                return {(t, p): at[names[t], p] for t, p in ends if (names[t], p) in at}
         except Unavailable:  # not made yet
             return {}
 

@@ -60,7 +60,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         program = self._program
-        settings = kafka.consumer(program.settings, program.endpoints, group_id=program.name)
+        settings = kafka.consumer(program.settings, program.endpoints, group_id=program.reads_as)
         client = Consumer({**settings, "log_level": 0})
         seen: dict[tuple[str, int], Still] = {}
         while not self._stop.wait(LOOK_EVERY):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 
 from confluent_kafka import Consumer, TopicPartition
 
-from crosstown import kafka, metrics
+from crosstown import generation, kafka, metrics
 from crosstown.casebook import Casebook, Row, connect
 from crosstown.erasures import Key
 from crosstown.errors import Unavailable
@@ -20,6 +21,7 @@ from crosstown.transact import Ownership, gather
 log = logging.getLogger(__name__)
 
 TOPICS = ("accepted", "timelines", "dead-letters")
+"""What the casebook calls them, whichever generation is live."""
 PATIENCE = 5.0
 """Seconds between two tries where the database or the registry is away."""
 
@@ -28,7 +30,11 @@ def run(program: Program) -> None:
     """accepted, timelines, dead-letters -> Casebook.apply, offsets in the same SQL transaction."""
     admin = kafka.wait_for_broker(program.settings, program.endpoints, timeout=30)
     about = admin.list_topics(timeout=10)
-    partitions = [(t, p) for t in TOPICS for p in about.topics[t].partitions]
+    live = generation.live(program.settings, program.endpoints)
+    names = live.accepted, live.timelines, "dead-letters"
+    roles = dict(zip(names, TOPICS, strict=True))
+    partitions = [(t, p) for t in names for p in about.topics[t].partitions]
+    log_id = about.cluster_id if live.number == 1 else f"{about.cluster_id} {live.timelines}"
     key = Key(program.home.erasure_key(program.settings))
     timeline_id = own_values("timelines", program.endpoints.registry).schema_id
     reading = Reading(Registry(program.endpoints.registry).schema, timeline_id)
@@ -43,7 +49,7 @@ def run(program: Program) -> None:
     try:
         while not program.stopping.is_set():
             try:
-                casebook = Casebook(connect(program.settings), about.cluster_id, reading, key)
+                casebook = Casebook(connect(program.settings), log_id, reading, key)
                 at = casebook.offsets()
             except Unavailable as error:
                 log.warning("waiting: %s -> %s", error, error.mend)
@@ -51,14 +57,16 @@ def run(program: Program) -> None:
                 program.stopping.wait(PATIENCE)
                 continue
             metrics.waiting.labels(program.name).set(0)
-            consumer.assign([TopicPartition(*tp, at.get(tp, 0)) for tp in partitions])
-            _follow(program, ownership, casebook)
+            consumer.assign([TopicPartition(t, p, at.get((roles[t], p), 0)) for t, p in partitions])
+            _follow(program, ownership, casebook, roles)
             casebook.close()
     finally:
         consumer.close()
 
 
-def _follow(program: Program, ownership: Ownership, casebook: Casebook) -> None:
+def _follow(
+    program: Program, ownership: Ownership, casebook: Casebook, roles: Mapping[str, str]
+) -> None:
     """Take in what comes, until the program is to stop or the database is away."""
     while not program.stopping.is_set():
         batch = gather(program, ownership)
@@ -66,7 +74,7 @@ def _follow(program: Program, ownership: Ownership, casebook: Casebook) -> None:
             continue
         try:
             casebook.apply(
-                Row(m.topic(), m.partition(), m.offset(), m.key(), m.value()) for m in batch
+                Row(roles[m.topic()], m.partition(), m.offset(), m.key(), m.value()) for m in batch
             )
         except Unavailable as error:
             log.warning("waiting: %s", error)

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import Message
 
-from crosstown import metrics
+from crosstown import generation, metrics
 from crosstown.cases import City
 from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
 from crosstown.envelope import read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Refused
+from crosstown.generation import Generation
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
 from crosstown.repository import Repository
 from crosstown.timeline import message_bytes
 from crosstown.transact import Output, run_sharded
+
+log = logging.getLogger(__name__)
 
 FRAME = 5
 _hex = bytes.fromhex
@@ -29,11 +34,14 @@ class CaseShard:
     """The cities of one partition of `accepted`."""
 
     def __init__(
-        self, partition: int, contracts: Repository, registry: str, erasures: Erasures
-    ) -> None:
+        self, partition: int, live: Generation, registry: str, erasures: Erasures, *,
+        letters: bool = True,
+    ) -> None:  # fmt: skip
+        self._letters = letters
+        self._topic = live.timelines
         self._partition = partition
         self._erasures = erasures
-        self._window = contracts.window
+        self._window = live.window
         self._frame = frame(own_values("timelines", registry).schema_id, b"")
         self._dead = own_values("dead-letters", registry)
         self._cities: dict[str, City] = {}
@@ -47,6 +55,8 @@ class CaseShard:
             else:
                 self._say(key, value)
         except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
+            if not self._letters:
+                return ()
             refused = Refused("not-from-intake", f"{type(error).__name__}: {error}")
             metrics.dead_letters.labels("cases", refused.reason).inc()
             return (dead_letter(message, refused, self._dead),)
@@ -65,13 +75,13 @@ class CaseShard:
             for change in city.changes():
                 key = change.key.encode()
                 if change.erased:
-                    yield Output("timelines", key, None, self._partition)
+                    yield Output(self._topic, key, None, self._partition)
                     continue
                 body = message_bytes(
                     change.jurisdiction, change.record, change.case_id, version, change.case
                 )
                 said, here = said + 1, here + (change.case is not None)
-                yield Output("timelines", key, self._frame + body, self._partition)
+                yield Output(self._topic, key, self._frame + body, self._partition)
         metrics.timelines.labels("timeline").inc(here)
         metrics.timelines.labels("pointer").inc(said - here)
         self._gauge()
@@ -120,11 +130,22 @@ class CaseShard:
 def run(program: Program) -> None:
     """Read `accepted`, fold it in a CaseShard a partition, tell `timelines`."""
     contracts = Repository.of(program.settings)
+    live = generation.live(program.settings, program.endpoints).with_windows(contracts)
+    for words in generation.differing(live, contracts):
+        log.warning("%s: it takes effect with crosstown rebuild --swap", words)
+    fold(replace(program, group=live.cases), live)
+
+
+def fold(program: Program, live: Generation, *, letters: bool = True) -> None:
+    """A CaseShard a partition of a generation's `accepted`, until the program is to stop.
+
+    `letters`: whether bytes that intake didn't write become dead letters; a rebuild reads them again.
+    """
     registry = program.endpoints.registry
     key = Key(program.home.erasure_key(program.settings))
     run_sharded(
-        program, "accepted",
-        lambda partition: CaseShard(partition, contracts, registry, Erasures(key)),
+        program, live.accepted,
+        lambda partition: CaseShard(partition, live, registry, Erasures(key), letters=letters),
         slot=program.settings.slot,
     )  # fmt: skip
 

@@ -12,9 +12,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from confluent_kafka import Message
 
+from crosstown import generation
 from crosstown.elsewhere import Elsewhere
 from crosstown.envelope import read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
@@ -29,8 +31,9 @@ FRAME = 5
 class Sweep:
     """The sayings of one partition of `accepted` that are to go."""
 
-    def __init__(self, program: Program, partition: int, erasures: Erasures) -> None:
+    def __init__(self, program: Program, accepted: str, partition: int, erasures: Erasures) -> None:
         self._program = program
+        self._accepted = accepted
         self._partition = partition
         self._erasures = erasures
         self._doomed: dict[bytes, None] = {}
@@ -65,12 +68,12 @@ class Sweep:
         """Tombstones; after a new erasure for all that lies before it too."""
         if self._look_back:  # before the first is written: the transaction's time begins there
             self._doomed |= dict.fromkeys(
-                scan(self._program, "accepted", self._partition, version, self._erasures)
+                scan(self._program, self._accepted, self._partition, version, self._erasures)
             )
         if self._doomed:
             self._erasures.latest = time.time_ns() // 1000
         for key in self._doomed:
-            yield Output("accepted", key, None, self._partition)
+            yield Output(self._accepted, key, None, self._partition)
         self._doomed.clear()
         self._look_back = False
 
@@ -78,17 +81,20 @@ class Sweep:
 def run(program: Program) -> None:
     """Accepted -> tombstones; beside it what lies elsewhere."""
     key = Key(program.home.erasure_key(program.settings))
+    live = generation.live(program.settings, program.endpoints)
     erasures: dict[int, Erasures] = {}
 
     def make(partition: int) -> Sweep:
         erasures[partition] = Erasures(key)
-        return Sweep(program, partition, erasures[partition])
+        return Sweep(program, live.accepted, partition, erasures[partition])
 
     contracts = Repository.of(program.settings)
-    elsewhere = Elsewhere(program, contracts, lambda: next(iter(erasures.values()), None))
+    elsewhere = Elsewhere(program, contracts, live, lambda: next(iter(erasures.values()), None))
     thread = threading.Thread(target=elsewhere.run, daemon=True)
     thread.start()
-    run_sharded(program, "accepted", make, slot=program.settings.slot)
+    run_sharded(
+        replace(program, group=live.eraser), live.accepted, make, slot=program.settings.slot
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from confluent_kafka import Message
 
-from crosstown import metrics
+from crosstown import generation, metrics
 from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
 from crosstown.erasures import Key
@@ -35,7 +35,8 @@ class Shell:
         self._frame = frame(own_values("accepted", program.endpoints.registry).schema_id, b"")
         self._dead = own_values("dead-letters", program.endpoints.registry)
         admin = wait_for_broker(program.settings, program.endpoints, timeout=30)
-        self._shards = len(admin.list_topics("accepted", timeout=10).topics["accepted"].partitions)
+        self._accepted = generation.live(program.settings, program.endpoints).accepted
+        self._shards = len(admin.list_topics(timeout=10).topics[self._accepted].partitions)
         self._read_at = 0.0
         self._intake = self._read_contracts()
 
@@ -52,7 +53,7 @@ class Shell:
                 counts[agency, contract] += 1
                 everywhere = range(self._shards) if partition == EVERY_PARTITION else (partition,)
                 for one in everywhere:
-                    yield Output("accepted", key, self._frame + body, one)
+                    yield Output(self._accepted, key, self._frame + body, one)
         for labels, count in counts.items():
             metrics.accepted.labels(*labels).inc(count)
 

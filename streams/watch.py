@@ -15,10 +15,10 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Final
 
-from crosstown import metrics, watch
+from crosstown import generation, kafka, metrics, watch
 from crosstown.alert_log import found_in_log
 from crosstown.errors import Refused
 from crosstown.faust_message import Message
@@ -30,7 +30,6 @@ from crosstown.watch import Alert, Told, Watched
 log = logging.getLogger(__name__)
 
 SECOND: Final = 1_000_000
-TICKS: Final = "watch-ticks"
 TICKS_CONFIG: Final = {"cleanup.policy": "delete", "retention.ms": "3600000"}
 
 
@@ -39,8 +38,13 @@ class Watch:
 
     def __init__(self, program: Program) -> None:
         settings = program.settings
-        self.program = program
-        self.guarded = Guarded(program)
+        live = generation.live(settings, program.endpoints)
+        admin = kafka.wait_for_broker(settings, program.endpoints, timeout=30)
+        self.timelines, self.ticks = live.timelines, f"{live.watch}-ticks"
+        shards = len(admin.list_topics(timeout=10).topics[self.timelines].partitions)
+        settings = settings.model_copy(update={"partitions": shards})
+        self.program = program = replace(program, group=live.watch, settings=settings)
+        self.guarded = Guarded(program, member=live.member)
         self.within = int(settings.pickup_within_days * watch.DAY)
         self.every = settings.watch_seconds
         self.start = _now()
@@ -54,21 +58,21 @@ class Watch:
         """Watch until the program is to stop."""
         for rule in watch.RULES:
             self._values[rule] = own_values(f"alerts.{rule}", self.program.endpoints.registry)
-        self.guarded.topic(TICKS, self.guarded.partitions, TICKS_CONFIG)
-        self.guarded.reads(self.handle, "timelines", TICKS)
+        self.guarded.topic(self.ticks, self.guarded.partitions, TICKS_CONFIG)
+        self.guarded.reads(self.handle, self.timelines, self.ticks)
         self.guarded.every(self.every, self.tick)
         self.guarded.run()
 
     async def tick(self) -> None:
         """Tell each partition that time has passed, and how far its timelines reach by now."""
-        for partition in self.guarded.owned("timelines"):
-            end = await self.guarded.end("timelines", partition)
-            await self.guarded.send(TICKS, None, str(end).encode(), partition=partition)
+        for partition in self.guarded.owned(self.timelines):
+            end = await self.guarded.end(self.timelines, partition)
+            await self.guarded.send(self.ticks, None, str(end).encode(), partition=partition)
 
     async def handle(self, message: Message) -> None:
         """A tick or a timeline, whichever it is."""
         partition, value = message.partition(), message.value()
-        if message.topic() == TICKS:
+        if message.topic() == self.ticks:
             self._ends.setdefault(partition, _end(value))
             await self._look(partition)
             return
@@ -93,7 +97,7 @@ class Watch:
         """Send what is due, once all is known that lay in timelines when the tick was sent."""
         recently = time.monotonic() - self._surveyed.get(partition, -self.every) < self.every / 2
         if recently or not await self.guarded.handled(
-            "timelines", partition, self._ends.get(partition, 0)
+            self.timelines, partition, self._ends.get(partition, 0)
         ):
             return
         self._ends.pop(partition, None)
@@ -162,7 +166,7 @@ class Watch:
 
     def _show(self, partition: int, found: watch.Survey) -> None:
         self._late[partition] = found
-        held = [self._late[p] for p in self.guarded.owned("timelines") if p in self._late]
+        held = [self._late[p] for p in self.guarded.owned(self.timelines) if p in self._late]
         for rule, gauge in ((watch.DEADLINE, metrics.overdue), (watch.PICKUP, metrics.unclaimed)):
             late: Counter[str] = Counter()
             for one in held:

@@ -16,7 +16,7 @@ from rich.text import Text
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, settings
 from crosstown.cli.status import COLOURS, show
 from crosstown.errors import Stop
-from crosstown.running import Process, running
+from crosstown.running import Process, Running, running
 from crosstown.settings import Settings
 
 
@@ -46,13 +46,25 @@ def command(
 
 def _runs_already(given: Settings) -> bool:
     now = running(given, ())
-    asked = given.partitions if "partitions" in given.model_fields_set else now.partitions
-    if now.supervised and now.partitions and asked != now.partitions:
-        raise Stop(
-            f"it runs already, with {now.partitions} partitions, not {asked}",
-            mend="the number stays as it was made: without --partitions, or with another --home",
-        )
+    if now.supervised and now.partitions and "partitions" in given.model_fields_set:
+        there, asked = _shards(given, now), given.partitions
+        if asked != there:
+            raise Stop(
+                f"it runs already, with {there} partitions, not {asked}",
+                mend=f"another number takes a rebuild: crosstown rebuild --swap --partitions {asked}",
+            )
     return now.supervised
+
+
+def _shards(given: Settings, now: Running) -> int:
+    """How many there are: a rebuild may have changed it since the start."""
+    from crosstown import generation, kafka
+    from crosstown.home import Endpoints
+
+    where = Endpoints(now.bootstrap, now.registry)
+    admin = kafka.wait_for_broker(given, where, timeout=10)
+    live = generation.live(given, where)
+    return len(admin.list_topics(timeout=10).topics[live.accepted].partitions)
 
 
 def _in_background(given: Settings, output: Output) -> None:
