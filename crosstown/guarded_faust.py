@@ -160,7 +160,7 @@ class Guarded:
             threading.Thread(target=_end_hard, args=[done], daemon=True).start()
 
     async def _run(self) -> None:
-        watchdog = Watchdog(self.program, self._held, self._stall)
+        watchdog = Watchdog(self.program, lambda _: self._held(), self._stall)
         starting = asyncio.ensure_future(self.app.start())
         work = [asyncio.ensure_future(self._repeat(timer)) for timer in self._timers]
         try:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,6 +33,7 @@ from confluent_kafka import (
 from crosstown import kafka, metrics
 from crosstown.errors import Unavailable
 from crosstown.program import Program
+from crosstown.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +42,8 @@ BATCH_BYTES: Final = 16 << 20
 FIRST_WAIT: Final = 0.5
 MORE_WAIT: Final = 0.01
 CHUNK: Final = 1_000
+STALL: Final = 45.0
+"""Seconds for which committed data may lie unread before a program is ended, to be started again."""
 CALL: Final = 15.0
 """Seconds that one transactional call may take before it is asked again."""
 
@@ -81,6 +85,8 @@ class Ownership:
     stopping: threading.Event
     owned: set[tuple[str, int]] = field(default_factory=set)
     batch: list[Message] = field(default_factory=list)
+    idle: bool = False
+    """Whether nothing was there to do when it was last asked for."""
 
     def gain(self, partitions: list[TopicPartition]) -> None:
         """These are ours now."""
@@ -238,9 +244,15 @@ def run_stateless(
     def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
         ownership.lose(partitions)
 
+    def to_read(client: Consumer) -> list[tuple[str, int]]:
+        topics = client.list_topics(timeout=5).topics if ownership.idle else {}
+        return [(t, p) for t in topics if re.match(pattern, t) for p in topics[t].partitions]
+
+    watchdog = Watchdog(program, to_read, STALL, lone=True)
     try:
         transaction.open()
         consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        watchdog.start()
         program.ready()
         while not program.stopping.is_set():
             batch = gather(program, ownership)
@@ -258,6 +270,7 @@ def run_stateless(
     except Lost:
         return
     finally:
+        watchdog.stop()
         consumer.close()
 
 
@@ -294,8 +307,10 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
         for tp in partitions:
             shards.pop(tp.partition, None)
 
+    watchdog = Watchdog(program, lambda _: _idle(ownership, topic, shards), STALL, lone=True)
     try:
         consumer.subscribe([topic], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        watchdog.start()
         program.ready()
         while not program.stopping.is_set():
             by_shard = _by_shard(gather(program, ownership))
@@ -309,7 +324,14 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
     except Lost:
         return
     finally:
+        watchdog.stop()
         consumer.close()
+
+
+def _idle(ownership: Ownership, topic: str, shards: dict[int, _Owned]) -> list[tuple[str, int]]:
+    """Restored shards, where there seems to be nothing to do."""
+    restored = [partition for partition, one in dict(shards).items() if not one.restoring]
+    return [(topic, partition) for partition in restored] if ownership.idle else []
 
 
 def _by_shard(batch: list[Message]) -> dict[int, list[Message]]:
@@ -395,6 +417,7 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
             break
         asked, wait = CHUNK, max(wait, 0)
     ownership.batch = []
+    ownership.idle = not batch
     _count(program, consumer, batch)
     for topic, partition in ended:  # what is left behind the last message are markers
         metrics.lag.labels(program.name, topic, partition).set(0)

@@ -1,6 +1,7 @@
 """Ends a process whose group stands still while messages arrive: the supervisor starts it again.
 
-After a handler's error and a cut network a Faust partition can freeze with the process alive.
+After a handler's error and a cut network a Faust partition can freeze with the process alive; and
+an intake that was started twice within a second was once seen to read nothing for two minutes.
 """
 
 from __future__ import annotations
@@ -32,19 +33,27 @@ class Still:
     since: float
     end: int
 
-    def stalled(self, committed: int, end: int, now: float, stall: float) -> bool:
-        """Take in what is seen now; whether commits stood still for `stall` s while data came."""
+    def stalled(
+        self, committed: int, end: int, now: float, stall: float, *, lone: bool = False
+    ) -> bool:
+        """Take in what is seen now; whether commits stood still for `stall` s while data came.
+
+        `lone`: whether what lies there already is enough, and no more need have come since.
+        """
         if committed != self.committed or committed >= end:
             self.committed, self.since, self.end = committed, now, end
-        return now - self.since >= stall and end > self.end
+        return now - self.since >= stall and (lone or end > self.end)
 
 
 class Watchdog:
     """Looks at the committed offsets of the partitions held, from outside of Faust and its loop."""
 
     def __init__(
-        self, program: Program, held: Callable[[], Collection[tuple[str, int]]], stall: float
-    ) -> None:
+        self, program: Program, held: Callable[[Consumer], Collection[tuple[str, int]]],
+        stall: float, *, lone: bool = False,
+    ) -> None:  # fmt: skip
+        """`held` gets a client of its own: one in use blocks who calls it from another thread."""
+        self._lone = lone
         self._program = program
         self._held = held
         self._stall = stall
@@ -79,14 +88,16 @@ class Watchdog:
         client.close()
 
     def _look(self, client: Consumer, seen: dict[tuple[str, int], Still]) -> list[str]:
-        held = [TopicPartition(topic, partition) for topic, partition in self._held()]
+        held = [TopicPartition(topic, partition) for topic, partition in self._held(client)]
+        if not held:
+            seen.clear()
         stalled = []
         now = time.monotonic()
         for at in client.committed(held, timeout=5) if held else ():
             _, end = client.get_watermark_offsets(TopicPartition(at.topic, at.partition), timeout=5)
             committed = max(at.offset, 0)
             still = seen.setdefault((at.topic, at.partition), Still(committed, now, end))
-            if still.stalled(committed, end, now, self._stall):
+            if still.stalled(committed, end, now, self._stall, lone=self._lone):
                 if _data_waits(client, at.topic, at.partition, committed):
                     stalled.append(f"{at.topic}[{at.partition}] at {committed} of {end}")
                 else:  # only transaction markers lie there
