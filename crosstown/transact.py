@@ -87,9 +87,12 @@ class Ownership:
     batch: list[Message] = field(default_factory=list)
     idle: bool = False
     """Whether nothing was there to do when it was last asked for."""
+    joined: bool = False
+    """Whether the group has said what is ours, if only that it is nothing yet."""
 
     def gain(self, partitions: list[TopicPartition]) -> None:
         """These are ours now."""
+        self.joined = True
         self.lose(partitions)
         self.owned |= {(tp.topic, tp.partition) for tp in partitions}
 
@@ -254,8 +257,16 @@ def run_stateless(
         consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
         watchdog.start()
         program.ready()
+        asked_again = False
         while not program.stopping.is_set():
             batch = gather(program, ownership)
+            if ownership.joined and not asked_again:
+                # A static member is first given what it had before, without the topics that came
+                # since (KAFKA-12759); a member that is known and leads the group is heard.
+                asked_again = True
+                consumer.unsubscribe()
+                consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+                continue
             while batch:
                 ends = {(m.topic(), m.partition()): m.offset() + 1 for m in batch}
                 offsets = [TopicPartition(*tp, end) for tp, end in ends.items()]

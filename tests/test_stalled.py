@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
+import pytest
 from confluent_kafka import Producer
 
 from crosstown import kafka as clients
@@ -13,7 +16,7 @@ from crosstown.home import Endpoints
 from crosstown.settings import Settings
 from crosstown.watchdog import EXIT_CODE, Still
 
-DEAF = """
+PROGRAM = """
 import sys
 from crosstown import transact
 from crosstown.home import Endpoints, Home
@@ -33,37 +36,61 @@ settings = Settings()
 home = Home(settings.home).make()
 program = Program("stalled", settings, home, Endpoints(settings.bootstrap, ""), "")
 def work(batch):
-    print(len(batch), flush=True)
+    print(*sorted({message.topic() for message in batch}), flush=True)
     program.stopping.set()
     return ()
-transact.run_stateless(program, "^stalled$", work, 0)
+transact.run_stateless(program, "^stalled", work, 0)
 """
 
 
-def test_data_lies_unread_and_nobody_notices(kafka: tuple[Settings, Endpoints]) -> None:
+@pytest.fixture
+def run(kafka: tuple[Settings, Endpoints]) -> Callable[[str], subprocess.Popen[bytes]]:
     settings, where = kafka
-    admin = clients.wait_for_broker(settings, where, 10)
-    clients.ensure_topics(admin, [clients.Topic("stalled", 1, clients.EVENTS)])
     env = {
         **os.environ,
         "CROSSTOWN_HOME": str(settings.home),
         "CROSSTOWN_BOOTSTRAP": where.bootstrap,
     }
-    with subprocess.Popen(
-        [sys.executable, "-c", DEAF, "deaf"], env=env, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:  # fmt: skip
+    return lambda how: subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, how], env=env, stdout=subprocess.PIPE
+    )
+
+
+def said_in(topic: str, kafka: tuple[Settings, Endpoints]) -> None:
+    settings, where = kafka
+    admin = clients.wait_for_broker(settings, where, 10)
+    clients.ensure_topics(admin, [clients.Topic(topic, 1, clients.EVENTS)])
+    producer = Producer(clients.producer(settings, where))
+    producer.produce(topic, b"x")
+    assert producer.flush(10) == 0
+
+
+def test_data_lies_unread_and_nobody_notices(
+    kafka: tuple[Settings, Endpoints], run: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    said_in("stalled", kafka)
+    assert run("well").communicate(timeout=60) == (b"stalled\n", None)
+    with run("deaf") as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"deaf\n"
-        producer = Producer(clients.producer(settings, where))
-        producer.produce("stalled", b"x")
-        assert producer.flush(10) == 0
+        said_in("stalled", kafka)
         process.communicate(timeout=60)
         assert process.returncode == EXIT_CODE
-    again = subprocess.run(
-        [sys.executable, "-c", DEAF, "well"], env=env, capture_output=True, timeout=60, check=True
-    )
-    assert again.stdout == b"1\n", "the next one reads it"
+    assert run("well").communicate(timeout=60) == (b"stalled\n", None), "the next one reads it"
+
+
+def test_a_topic_that_came_while_a_program_was_started_again(
+    kafka: tuple[Settings, Endpoints], run: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    """The group's coordinator gives a static member what it had, whatever it asks for now."""
+    early = run("well")
+    time.sleep(4)
+    early.kill()
+    early.communicate()
+    said_in("stalled-1", kafka)
+    assert run("well").communicate(timeout=60) == (b"stalled-1\n", None)
+    said_in("stalled-2", kafka)
+    assert run("well").communicate(timeout=60) == (b"stalled-2\n", None)
 
 
 def test_a_program_that_works_is_ended() -> None:
