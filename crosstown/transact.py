@@ -257,32 +257,35 @@ def run_stateless(
         consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
         watchdog.start()
         program.ready()
-        asked_again = False
+        while not program.stopping.is_set() and not ownership.joined:
+            gather(program, ownership)
+        # A static member is first given what it had before, without the topics that came since
+        # (KAFKA-12759); one that is known, and leads the group, is heard when it asks again.
+        consumer.unsubscribe()
+        consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
         while not program.stopping.is_set():
-            batch = gather(program, ownership)
-            if ownership.joined and not asked_again:
-                # A static member is first given what it had before, without the topics that came
-                # since (KAFKA-12759); a member that is known and leads the group is heard.
-                asked_again = True
-                consumer.unsubscribe()
-                consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
-                continue
-            while batch:
-                ends = {(m.topic(), m.partition()): m.offset() + 1 for m in batch}
-                offsets = [TopicPartition(*tp, end) for tp, end in ends.items()]
-                try:
-                    transaction.write(work(batch), offsets)
-                except Lost:
-                    if program.stopping.is_set():
-                        return
-                    batch = [m for m in batch if (m.topic(), m.partition()) in ownership.owned]
-                else:
-                    break
+            _work_off(gather(program, ownership), transaction, ownership, work)
     except Lost:
         return
     finally:
         watchdog.stop()
         consumer.close()
+
+
+def _work_off(
+    batch: list[Message], transaction: Transaction, ownership: Ownership,
+    work: Callable[[list[Message]], Iterable[Output]],
+) -> None:  # fmt: skip
+    """Write what a batch comes to; where partitions went to others meanwhile, what is left of it."""
+    while batch:
+        ends = {(m.topic(), m.partition()): m.offset() + 1 for m in batch}
+        offsets = [TopicPartition(*tp, end) for tp, end in ends.items()]
+        try:
+            return transaction.write(work(batch), offsets)
+        except Lost:
+            if ownership.stopping.is_set():
+                raise
+            batch = [m for m in batch if (m.topic(), m.partition()) in ownership.owned]
 
 
 @dataclass(slots=True)
