@@ -281,11 +281,13 @@ def _work_off(
         ends = {(m.topic(), m.partition()): m.offset() + 1 for m in batch}
         offsets = [TopicPartition(*tp, end) for tp, end in ends.items()]
         try:
-            return transaction.write(work(batch), offsets)
+            transaction.write(work(batch), offsets)
         except Lost:
             if ownership.stopping.is_set():
                 raise
             batch = [m for m in batch if (m.topic(), m.partition()) in ownership.owned]
+        else:
+            break
 
 
 @dataclass(slots=True)
