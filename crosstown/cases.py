@@ -13,7 +13,7 @@ at most once a batch. Source of the rules: DESIGN "Cases"; docs/decisions/0008.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, cast
 
 from crosstown import timeline
@@ -132,8 +132,8 @@ class City:
     def say(
         self, content: bytes, fields: Mapping[str, Any], envelope: bytes, said: int,
         known_at: int, via: int,
-    ) -> None:  # fmt: skip
-        """One version of an event, that passed intake.
+    ) -> bytes | None:  # fmt: skip
+        """One version of an event, that passed intake; gives the event's id the first time.
 
         `fields` are those of the prefix, `envelope` the Avro bytes (the first `said` the prefix),
         `known_at` microseconds UTC, `via` the enum's index, `content` the content's hash.
@@ -144,20 +144,21 @@ class City:
             entry = self._entry(event, content, fields, envelope, said, known_at, via)
             self.events[event] = entry
             self._count(entry)
-            return
+            return event
         again = head if head.content == content else _rival(head, content)
         if again is None:
             again = self._entry(event, content, fields, envelope, said, known_at, via)
             head.rivals += (again,)
         elif not _hear_again(again, known_at, via):
-            return
+            return None
         winner = max((head, *head.rivals), key=lambda one: (one.last, one.content))
         if winner is not head:
             self._replace(head, winner)
         elif again is not head:
-            return
+            return None
         if head.record.case is not None:
             self._touched[head.record.case] = None
+        return None
 
     def erase(self, wanted: Callable[[str], bool]) -> None:
         """No event of the records that are wanted counts any more, nor what people say of them."""
@@ -194,11 +195,48 @@ class City:
             return
         record = entry.record
         if type(record) is Edge:
-            if self._muted.pop(event, None) is not None:
+            muted = self._muted.pop(event, None) is not None
+            if muted or any(map(self._is_erased, entry.refs)):  # or it was withdrawn
                 del self.events[event]
         elif record.erased:
             del self.events[event]
             self.records.pop(record.name, None)
+
+    def adopt(self, other: City) -> None:
+        """Take in a settled city of the same jurisdiction that has nothing in common with this one."""
+        self.records.update(other.records)
+        self.events.update(other.events)
+        self._spots.update(other._spots)
+        self._namers.update(other._namers)
+        self._about.update(other._about)
+        self._muted.update(other._muted)
+
+    def release(
+        self, events: Iterable[bytes], names: Iterable[str], spots: Iterable[tuple[str, str]]
+    ) -> None:
+        """Forget a part that has nothing in common with the rest and is settled: it's kept elsewhere."""
+        for event in events:
+            self.events.pop(event, None)
+        for name in names:
+            self.records.pop(name, None)
+            self._namers.pop(name, None)
+            self._about.pop(name, None)
+        for spot in spots:
+            self._spots.pop(spot, None)
+
+    def sayings(self, event: bytes) -> tuple[Entry, ...]:
+        """All contents of an event, the one that counts first; empty where it's forgotten."""
+        head = self.events.get(event)
+        return () if head is None else (head, *head.rivals)
+
+    def waits(self, event: bytes) -> bool:
+        """Whether an event was said that mustn't count, since its record is to be forgotten."""
+        head = self.events.get(event)
+        if head is None:
+            return False
+        if type(head.record) is Edge:
+            return event in self._muted or any(map(self._is_erased, head.refs))
+        return bool(head.record.erased)
 
     def changes(self) -> Iterator[Change]:
         """What changed since the last call, each record at most once; heads carry their timeline."""
@@ -225,6 +263,8 @@ class City:
         for members, entries in self._settled():
             for record in members:
                 record.told = entries[0].record
+        for record in [one for one in self._alone if one.case is None]:
+            record.told = None
         self._alone.clear()
 
     def _settled(self) -> Iterator[tuple[list[Record], list[Entry]]]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.cimpl import NewTopic
 
@@ -143,6 +143,16 @@ def wait_for_broker(settings: Settings, endpoints: Endpoints, timeout: float) ->
             time.sleep(0.1)
         else:
             return admin
+
+
+def topic_id(settings: Settings, endpoints: Endpoints, topic: str) -> str:
+    """What tells a topic from another one of the same name: Kafka's id of it."""
+    admin = wait_for_broker(settings, endpoints, 30)
+    try:
+        (found,) = admin.describe_topics(TopicCollection([topic])).values()
+        return str(found.result(timeout=30).topic_id)
+    except (KafkaException, TimeoutError) as error:
+        raise Unavailable(f"topic {topic} can't be described: {error}") from None
 
 
 def ensure_topics(admin: AdminClient, topics: Iterable[Topic], timeout: float = 30) -> None:

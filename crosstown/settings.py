@@ -57,6 +57,8 @@ class Settings(BaseSettings):
     """The secret under which erased records are named; unset: the home's own, made once."""
     erasure_hours: float = Field(default=24.0, gt=0)
     """How long erased bytes may still lie in old segments of Crosstown's own topics."""
+    memory_events: int = Field(default=500_000, ge=0)
+    """How many events a shard of `cases` holds in memory; what is longest untouched lies in a file."""
     slot: int = Field(default=0, ge=0)
     """Which of several workers of one program this is; each has its own."""
     timezone: str = ""

@@ -9,7 +9,6 @@ Why a batch's outputs are kept until the commit instead of an overlay: docs/deci
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import logging
 import re
@@ -58,7 +57,15 @@ class Output(NamedTuple):
 
 
 class Shard(Protocol):
-    """The state of one partition, an order-free fold of its messages."""
+    """The state of one partition, an order-free fold of its messages.
+
+    One with a local store says in `start` where the log is to be read from; who has none inherits.
+    """
+
+    @property
+    def start(self) -> int:
+        """The first offset that isn't in the state yet."""
+        return 0
 
     def fold(self, message: Message) -> Iterable[Output]:
         """Take one message in; what it says at once (dead letters) is written with the batch."""
@@ -68,6 +75,14 @@ class Shard(Protocol):
 
     def outputs(self, version: int) -> Iterable[Output]:
         """What the messages since the last call change; `version` is the offset behind them."""
+
+    def keep(self, offset: int, *, last: bool = False) -> None:
+        """All before `offset` is folded and committed; `last`: and nothing more will be."""
+        del offset, last
+
+    def close(self, *, in_doubt: bool = False) -> None:
+        """The state isn't needed any more; `in_doubt`: nor must any of it be used again."""
+        del in_doubt
 
 
 class Lost(Exception):
@@ -298,50 +313,91 @@ class _Owned:
     transaction: Transaction
     told_to: int | None = None
     restoring: bool = True
+    folded_to: int = 0
+    torn: bool = False
+    """Whether a part of a batch is folded that wasn't committed."""
 
 
 def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot: int) -> None:
     """Fold one topic's partitions into states and tell what changes, until told to stop.
 
-    A new owner folds the log from its beginning to the committed offset without output, then goes
-    on: the log is the changelog.
+    A new owner folds the log from its beginning, or from where a local store stands, to the committed
+    offset without output, then goes on: the log is the changelog.
     """
     calm_collector()
     consumer = _consumer(program, slot)
     ownership = Ownership(consumer, program.stopping)
-    shards: dict[int, _Owned] = {}
-
-    def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
-        ownership.gain(partitions)
-        for tp in partitions:
-            tp.offset = OFFSET_BEGINNING
-            shards.pop(tp.partition, None)
-        consumer.incremental_assign(partitions)
-
-    def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
-        ownership.lose(partitions)
-        for tp in partitions:
-            shards.pop(tp.partition, None)
-
-    watchdog = Watchdog(program, lambda _: _idle(ownership, topic, shards), STALL, lone=True)
+    shards = _Shards(program, ownership, make)
+    watchdog = Watchdog(program, lambda _: _idle(ownership, topic, shards.held), STALL, lone=True)
     try:
-        consumer.subscribe([topic], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        consumer.subscribe(
+            [topic], on_assign=shards.gain, on_revoke=shards.lose, on_lost=shards.lose
+        )
         watchdog.start()
         program.ready()
         while not program.stopping.is_set():
             by_shard = _by_shard(gather(program, ownership))
-            for partition in by_shard.keys() - shards.keys():
-                transaction = Transaction(program, f"{program.reads_as}-{partition}", ownership)
-                shards[partition] = _Owned(make(partition), transaction)
-            for one, batch in [(shards[partition], b) for partition, b in by_shard.items()]:
-                if shards.get(batch[0].partition()) is one:  # it may change hands while we wait
-                    with contextlib.suppress(Lost):
+            for one, batch in [(shards.held[partition], b) for partition, b in by_shard.items()]:
+                if (
+                    shards.held.get(batch[0].partition()) is one
+                ):  # it may change hands while we wait
+                    try:
                         _advance(program.name, one, batch)
+                    except Lost:
+                        one.torn = True
+        shards.keep()
     except Lost:
         return
     finally:
         watchdog.stop()
+        shards.close()
         consumer.close()
+
+
+class _Shards:
+    """The shards that are ours, by partition."""
+
+    def __init__(
+        self, program: Program, ownership: Ownership, make: Callable[[int], Shard]
+    ) -> None:
+        self.held: dict[int, _Owned] = {}
+        self._program = program
+        self._ownership = ownership
+        self._make = make
+
+    def gain(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """These are ours now, and are read from where their state stands."""
+        self._ownership.gain(partitions)
+        for tp in partitions:
+            self._drop(tp.partition)
+            name = f"{self._program.reads_as}-{tp.partition}"
+            transaction = Transaction(self._program, name, self._ownership)
+            one = self.held[tp.partition] = _Owned(self._make(tp.partition), transaction)
+            one.folded_to = one.shard.start
+            tp.offset = one.folded_to or OFFSET_BEGINNING
+        consumer.incremental_assign(partitions)
+
+    def lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        """These are no longer ours."""
+        self._ownership.lose(partitions)
+        for tp in partitions:
+            self._drop(tp.partition)
+
+    def keep(self) -> None:
+        """The program ends in order: what is folded and committed is kept."""
+        for one in self.held.values():
+            if not one.torn:
+                one.shard.keep(one.folded_to, last=True)
+
+    def close(self) -> None:
+        """Give up all."""
+        for partition in list(self.held):
+            self._drop(partition)
+
+    def _drop(self, partition: int) -> None:
+        one = self.held.pop(partition, None)
+        if one is not None:
+            one.shard.close()
 
 
 def _idle(ownership: Ownership, topic: str, shards: dict[int, _Owned]) -> list[tuple[str, int]]:
@@ -360,24 +416,37 @@ def _by_shard(batch: list[Message]) -> dict[int, list[Message]]:
 def _advance(name: str, one: _Owned, batch: list[Message]) -> None:
     shard, topic, partition = one.shard, batch[0].topic(), batch[0].partition()
     if one.told_to is None:
-        one.told_to = one.transaction.committed([TopicPartition(topic, partition)])[
-            topic, partition
-        ]
-    told_to, start = one.told_to, 0
+        one.told_to = _told_to(one, TopicPartition(topic, partition))
+    told_to, start, end = one.told_to, 0, batch[-1].offset() + 1
     if one.restoring:
         start = next((i for i, m in enumerate(batch) if m.offset() >= told_to), len(batch))
         for message in batch[:start]:
             for _ in shard.fold(message):
                 pass  # told when it was first read
+        shard.settle()
         metrics.restored.labels(name, partition).set(
-            1 if start < len(batch) else min(1, (batch[-1].offset() + 1) / max(told_to, 1))
+            1 if start < len(batch) else min(1, end / max(told_to, 1))
         )
         if start == len(batch):
+            one.folded_to = end
+            shard.keep(end)
             return
-        shard.settle()
         one.restoring = False
-    end = batch[-1].offset() + 1
     one.transaction.write(_told(shard, batch[start:], end), [TopicPartition(topic, partition, end)])
+    one.folded_to = end
+    shard.keep(end)
+
+
+def _told_to(one: _Owned, tp: TopicPartition) -> int:
+    """The committed offset; a store that stands beyond it is deleted."""
+    found = one.transaction.committed([tp])[tp.topic, tp.partition]
+    if one.shard.start > found:
+        one.shard.close(in_doubt=True)
+        raise Unavailable(
+            f"the local store of {tp.topic}[{tp.partition}] stands at {one.shard.start}, beyond what"
+            f" was committed ({found})", mend="it's deleted; the next start makes it from the log",
+        )  # fmt: skip
+    return found
 
 
 def _told(shard: Shard, batch: list[Message], end: int) -> Iterator[Output]:

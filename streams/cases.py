@@ -4,47 +4,91 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from confluent_kafka import Message
 
-from crosstown import generation, metrics
-from crosstown.cases import City
+from crosstown import generation, kafka, metrics
 from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
 from crosstown.envelope import read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Refused
 from crosstown.generation import Generation
+from crosstown.neighbourhoods import Hood, Neighbourhoods
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
 from crosstown.repository import Repository
+from crosstown.state_store import StateStore
 from crosstown.timeline import message_bytes
-from crosstown.transact import Output, run_sharded
+from crosstown.transact import Output, Shard, run_sharded
 
 log = logging.getLogger(__name__)
 
 FRAME = 5
+KEEP_EVERY = 30.0
+"""Seconds between two times that all is kept; ten times as long as that takes, where it's more."""
 _hex = bytes.fromhex
 
 
-class CaseShard:
-    """The cities of one partition of `accepted`."""
+class CaseShard(Shard):
+    """The cities of one partition of `accepted`, of which the store holds what nobody speaks of.
+
+    `events`: how many may be in memory; above, those longest untouched are put away.
+    """
 
     def __init__(
-        self, partition: int, live: Generation, registry: str, erasures: Erasures, *,
-        letters: bool = True,
+        self, partition: int, live: Generation, registry: str, key: Key, store: StateStore, *,
+        events: int, letters: bool = True,
     ) -> None:  # fmt: skip
         self._letters = letters
         self._topic = live.timelines
         self._partition = partition
-        self._erasures = erasures
+        self._erasures = Erasures(key)
         self._window = live.window
         self._frame = frame(own_values("timelines", registry).schema_id, b"")
         self._dead = own_values("dead-letters", registry)
-        self._cities: dict[str, City] = {}
+        self._store = store
+        self._events = events
+        self._cities: dict[str, Neighbourhoods] = {}
+        self._words: list[tuple[bytes, int, bytes]] = []
+        self._batch = 0
+        self._next_keep = time.monotonic() + KEEP_EVERY
+        for content, known_at, envelope in store.words():
+            self._erasures.say(read_prefix(envelope)[0], content, known_at)
+        for jurisdiction, hood in store.waiting():
+            self._city(jurisdiction).fetch(hood)
+
+    @property
+    def start(self) -> int:
+        """Where the store stands."""
+        return self._store.offset
+
+    def keep(self, offset: int, *, last: bool = False) -> None:
+        """Put away what is too much for memory; now and then keep all that changed."""
+        self._batch += 1
+        for city in self._cities.values():
+            city.now = self._batch
+        excess = sum(len(city.city.events) for city in self._cities.values()) - self._events
+        if excess > 0:
+            self._put_away(excess + self._events // 5)
+        now = time.monotonic()
+        if last or now >= self._next_keep:
+            dirty = [(c, h) for c in self._cities.values() for h in c.hoods() if h.dirty]
+            if self._write(dirty, offset):
+                self._words.clear()
+            took = time.monotonic() - now
+            self._next_keep = now + took + max(KEEP_EVERY, 10 * took)
+
+    def close(self, *, in_doubt: bool = False) -> None:
+        """Give the store back, or delete it."""
+        if in_doubt:
+            self._store.discard()
+        else:
+            self._store.close()
 
     def fold(self, message: Message) -> Iterable[Output]:
         """Take one version of one event in; bytes that intake didn't write are a dead letter."""
@@ -91,13 +135,22 @@ class CaseShard:
         known_at, at = read_long(value, end)
         content = _hex(key.split(b":")[2].decode())
         if fields["type"].startswith(RESERVED):
+            self._words.append((content, known_at, value[FRAME : at + 1]))
             self._hear_of_erasure(fields, content, known_at)
             return
-        city = self._cities.get(fields["jurisdiction"])
+        envelope = value[FRAME : at + 1]
+        self._city(fields["jurisdiction"]).say(
+            content, fields, envelope, end - FRAME, known_at, value[at] >> 1
+        )
+
+    def _city(self, jurisdiction: str) -> Neighbourhoods:
+        city = self._cities.get(jurisdiction)
         if city is None:
-            city = City(fields["jurisdiction"], self._window, self._erasures.erased)
-            self._cities[fields["jurisdiction"]] = city
-        city.say(content, fields, value[FRAME : at + 1], end - FRAME, known_at, value[at] >> 1)
+            city = self._cities[jurisdiction] = Neighbourhoods(
+                jurisdiction, self._window, self._erasures.erased, self._store
+            )
+            city.now = self._batch
+        return city
 
     def _hear_of_erasure(self, fields: dict[str, Any], content: bytes, known_at: int) -> None:
         """An erasure or a hold: whose record it names, counts no more, or counts again."""
@@ -110,6 +163,8 @@ class CaseShard:
         def to_restore(record: str) -> bool:
             return erasures.matching(heard.hashed, record) and not erasures.erased(record)
 
+        for jurisdiction in self._store.jurisdictions():
+            self._city(jurisdiction)
         for city in self._cities.values():
             if heard.erases:
                 city.erase(to_erase)
@@ -122,9 +177,34 @@ class CaseShard:
         for city in self._cities.values():
             city.forget(event)
 
+    def _put_away(self, events: int) -> None:
+        """Take the coldest neighbourhoods from memory, with at least so many events in all."""
+        cold = sorted(
+            ((h.used, i, h, c) for c in self._cities.values() for i, h in enumerate(c.hoods())),
+            key=lambda one: one[:2],
+        )
+        chosen = []
+        for _, _, hood, city in cold:
+            if events <= 0:
+                break
+            if not city.waits(hood):
+                events -= len(hood.events)
+                chosen.append((city, hood))
+        if self._write([(city, hood) for city, hood in chosen if hood.dirty]):
+            for city, hood in chosen:
+                self._store.put_away(hood.id, city.records_of(hood))
+                city.put_away(hood)
+
+    def _write(self, hoods: list[tuple[Neighbourhoods, Hood]], offset: int | None = None) -> bool:
+        written = self._store.write((city.kept(hood) for city, hood in hoods), self._words, offset)
+        if written:
+            for city, hood in hoods:
+                city.clean(hood)
+        return written
+
     def _gauge(self) -> None:
-        records = sum(len(city.records) for city in self._cities.values())
-        metrics.records.labels(self._partition).set(records)
+        here = sum(len(city.city.records) for city in self._cities.values())
+        metrics.records.labels(self._partition).set(here + self._store.records)
 
 
 def run(program: Program) -> None:
@@ -141,13 +221,19 @@ def fold(program: Program, live: Generation, *, letters: bool = True) -> None:
 
     `letters`: whether bytes that intake didn't write become dead letters; a rebuild reads them again.
     """
-    registry = program.endpoints.registry
-    key = Key(program.home.erasure_key(program.settings))
-    run_sharded(
-        program, live.accepted,
-        lambda partition: CaseShard(partition, live, registry, Erasures(key), letters=letters),
-        slot=program.settings.slot,
-    )  # fmt: skip
+    settings, group = program.settings, program.reads_as
+    key = Key(program.home.erasure_key(settings))
+    topic_id = kafka.topic_id(settings, program.endpoints, live.accepted)
+
+    def make(partition: int) -> CaseShard:
+        path = program.home.state / f"{group}-{partition}-{settings.slot}.sqlite"
+        store = StateStore(path, f"{live.accepted} {topic_id} {key.fingerprint}")
+        return CaseShard(
+            partition, live, program.endpoints.registry, key, store, events=settings.memory_events,
+            letters=letters,
+        )  # fmt: skip
+
+    run_sharded(program, live.accepted, make, slot=settings.slot)
 
 
 if __name__ == "__main__":

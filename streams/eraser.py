@@ -23,12 +23,12 @@ from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.program import Program, main
 from crosstown.repository import Repository
 from crosstown.sweep import scan
-from crosstown.transact import Output, run_sharded
+from crosstown.transact import Output, Shard, run_sharded
 
 FRAME = 5
 
 
-class Sweep:
+class Sweep(Shard):
     """The sayings of one partition of `accepted` that are to go."""
 
     def __init__(self, program: Program, accepted: str, partition: int, erasures: Erasures) -> None:

@@ -91,6 +91,10 @@ class Reader:
             before = self.cases_of({change.record for change in told}, city.jurisdiction)
             for change in told:
                 at = (change.jurisdiction, change.record)
+                before_it = self.latest.get(at)
+                if change.case is None and before_it is not None and not change.erased:
+                    said_so = before_it.case is None and before_it.case_id == change.case_id
+                    assert not said_so or change.case_id == "", "a pointer is told twice"
                 if change.erased:
                     self.latest.pop(at, None)
                 else:

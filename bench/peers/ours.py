@@ -14,7 +14,7 @@ from confluent_kafka import Message
 from crosstown.codec import Decoder, frame, unframe
 from crosstown.envelope import text_bytes, zigzag
 from crosstown.program import Program, main
-from crosstown.transact import Output, run_sharded
+from crosstown.transact import Output, Shard, run_sharded
 
 GROUP, INPUT, OUTPUT = sys.argv[1:]
 FOLDER = Path(__file__).parent
@@ -29,7 +29,7 @@ class State:
         self.count, self.at = 0, -1
 
 
-class Fold:
+class Fold(Shard):
     def __init__(self, _partition: int) -> None:
         self.decode = Decoder(EVENT, EVENT).decode
         self.states: dict[str, State] = {}

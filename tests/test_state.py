@@ -1,0 +1,175 @@
+"""A shard's state of which most lies in a file: the same cases, whatever is put away and when."""
+
+from __future__ import annotations
+
+import random
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from test_linking import (
+    Forget,
+    History,
+    Reader,
+    by_the_rule,
+    drawn,
+    thrown,
+    window_of,
+)
+
+from crosstown import neighbourhoods
+from crosstown.neighbourhoods import Hood, Neighbourhoods
+from crosstown.state_store import StateStore
+
+
+class Shard(Reader):
+    """A reader of cities that are put away, whole or in part, and come back from the file."""
+
+    def __init__(self, path: Path, seed: int) -> None:
+        super().__init__()
+        self.dice = random.Random(seed)
+        self.path = path
+        self.store = StateStore(path, "test")
+        self.hoods: dict[str, Neighbourhoods] = {}
+        self.fetched = 0
+
+    def city(self, jurisdiction: str) -> Any:
+        if jurisdiction not in self.hoods:
+            self.hoods[jurisdiction] = Neighbourhoods(
+                jurisdiction, window_of, self.erased.__contains__, self.store
+            )
+        self.cities[jurisdiction] = self.hoods[jurisdiction]  # type: ignore[assignment]
+        return self.hoods[jurisdiction]
+
+    def forget(self, one: Forget) -> None:
+        if one.yes == (one.record in self.erased):
+            return
+        (self.erased.add if one.yes else self.erased.discard)(one.record)
+        for jurisdiction in self.store.jurisdictions():
+            self.city(jurisdiction)
+        for city in self.hoods.values():
+            (city.erase if one.yes else city.restore)(one.record.__eq__)
+
+    def batch(self, said: Any) -> None:
+        super().batch(said)
+        before = len(self.store.away)
+        self.put_away()
+        self.fetched += len(self.store.away) != before
+        if self.dice.random() < 0.3:
+            self.die_and_come_back()
+
+    def sweep(self) -> None:
+        """The bytes of erased records are gone from the log: nothing of them may be left here."""
+        for city in list(self.hoods.values()):
+            for event in list(city.city.events):
+                city.forget(event)
+        self.die_and_come_back()
+        for hood in self.store.away:
+            for fields, _ in neighbourhoods.sayings(self.store.body(hood)):
+                assert fields["record"] not in self.erased
+                assert not fields["type"].startswith("link.") or not self.erased & {*fields["refs"]}
+        for jurisdiction in self.store.jurisdictions():
+            named = dict(self.store.nodes(jurisdiction))
+            for record in self.erased & named.keys():
+                body = self.store.body(named[record])
+                assert any(record in fields["refs"] for fields, _ in neighbourhoods.sayings(body))
+
+    def put_away(self) -> None:
+        chosen: list[tuple[Neighbourhoods, Hood]] = []
+        for city in self.hoods.values():
+            chosen += [
+                (city, hood) for hood in city.hoods()
+                if self.dice.random() < 0.7 and not city.waits(hood)
+            ]  # fmt: skip
+        assert self.store.write(c.kept(h) for c, h in chosen if h.dirty)
+        for city, hood in chosen:
+            city.clean(hood)
+            self.store.put_away(hood.id, city.records_of(hood))
+            city.put_away(hood)
+
+    def die_and_come_back(self) -> None:
+        """As at an orderly end: all is kept; another process opens the file."""
+        dirty = [(c, h) for c in self.hoods.values() for h in c.hoods() if h.dirty]
+        assert self.store.write((c.kept(h) for c, h in dirty), (), 1)
+        self.store.close()
+        self.store = StateStore(self.path, "test")
+        self.hoods, self.cities = {}, {}
+        for jurisdiction, hood in self.store.waiting():
+            self.city(jurisdiction).fetch(hood)
+
+
+def hold(history: History, path: Path, seed: int) -> int:
+    """Whether it comes out as the rule says; gives in how many batches something came back."""
+    shard = Shard(path, seed)
+    try:
+        for batch in history:
+            shard.batch(batch)
+        shard.sweep()
+        assert shard.found() == by_the_rule(history)
+    finally:
+        shard.store.discard()
+    return shard.fetched
+
+
+def held(folder: Path, histories: int) -> None:
+    fetched = made = 0
+
+    @given(drawn())
+    @settings(max_examples=histories, deadline=None, database=None, derandomize=True)
+    def holds(history: History) -> None:
+        nonlocal fetched, made
+        made += 1
+        fetched += hold(history, folder / f"{made}.sqlite", sum(map(len, history)))
+
+    holds()
+    for seed in range(histories):
+        fetched += hold(thrown(seed), folder / f"{seed}.sqlite", seed)
+    assert fetched > histories, "much was put away"
+
+
+def test_what_is_put_away_differs_from_the_rule(tmp_path: Path) -> None:
+    held(tmp_path, 300)
+
+
+@pytest.mark.long
+def test_what_is_put_away_differs_from_the_rule_in_a_long_run(tmp_path: Path) -> None:
+    held(tmp_path, 5_000)
+
+
+BUGS = {
+    "a ref doesn't reach what was put away": ('    yield from fields["refs"]\n', ""),
+    "a place doesn't reach what was put away": ('yield fields["place"], fields["concern"]', "return"),
+    "contents that don't count are lost": ("for one in city.sayings(event)]", "for one in city.sayings(event)[:1]]"),
+    "when it was said last is lost": ("if last > first:", "if False:"),
+    "what was joined stays where it was": ("one.kept = two.id, 0", "one.kept = two.id, len(one.nodes)"),
+    "what comes back is told again": ("        part.settle()\n", ""),
+    "an erasure doesn't reach what was put away": (
+        "self._fetch_named(wanted, lambda name: self._is_erased(name) and not wanted(name))", "pass",
+    ),
+    "what comes back for its erasure counts as told gone": (
+        "lambda name: self._is_erased(name) and not wanted(name)", "self._is_erased",
+    ),
+    "what waits is put away": ("return any(map(self.city.waits, hood.events))", "return False"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("right", "wrong"), BUGS.values(), ids=BUGS)
+def test_a_bug_in_putting_away_is_not_found(
+    right: str, wrong: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Path(neighbourhoods.__file__).read_text("utf-8")
+    assert source.count(right) == 1, "the line that was broken isn't there any more"
+    broken = ModuleType("crosstown.neighbourhoods")
+    monkeypatch.setitem(sys.modules, broken.__name__, broken)
+    exec(compile(source.replace(right, wrong), "broken", "exec"), broken.__dict__)  # noqa: S102
+    monkeypatch.setattr(sys.modules[__name__], "Neighbourhoods", broken.__dict__["Neighbourhoods"])
+
+    def histories_hold() -> None:
+        for seed in range(500):
+            hold(thrown(seed), tmp_path / f"{seed}.sqlite", seed)
+
+    with pytest.raises(Exception):  # noqa: B017, PT011 - however it shows
+        histories_hold()
