@@ -63,7 +63,25 @@ def sharded(partitions: int, erasure_hours: float, *names: str) -> list[Topic]:
 
 
 def keep_configs(admin: AdminClient, topics: Iterable[Topic], timeout: float = 30) -> None:
-    """Give topics that are there the configuration that they must have; those of others stay."""
+    """Give topics that are there the configuration that they must have; those of others stay.
+
+    A topic that was made just now is not known everywhere at once.
+    """
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            return _keep_configs(admin, topics, timeout)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"its topics can't be configured: {error.args[0].str()}"
+                ) from None
+            time.sleep(0.1)
+
+
+def _keep_configs(admin: AdminClient, topics: Iterable[Topic], timeout: float) -> None:
     wanted = {topic.name: topic.config for topic in topics}
     asked = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in wanted]
     changed = []

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     """How long erased bytes may still lie in old segments of Crosstown's own topics."""
     memory_events: int = Field(default=500_000, ge=0)
     """How many events a shard of `cases` holds in memory; what is longest untouched lies in a file."""
+    keep_seconds: float = Field(default=30.0, gt=0)
+    """How often a shard of `cases` writes what changed to that file, at most."""
     slot: int = Field(default=0, ge=0)
     """Which of several workers of one program this is; each has its own."""
     timezone: str = ""

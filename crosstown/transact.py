@@ -345,7 +345,9 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
                         _advance(program.name, one, batch)
                     except Lost:
                         one.torn = True
-        shards.keep()
+            if not by_shard:
+                shards.keep()
+        shards.keep(last=True)
     except Lost:
         return
     finally:
@@ -383,11 +385,11 @@ class _Shards:
         for tp in partitions:
             self._drop(tp.partition)
 
-    def keep(self) -> None:
-        """The program ends in order: what is folded and committed is kept."""
+    def keep(self, *, last: bool = False) -> None:
+        """There is nothing to do, or the program ends in order: what is folded and committed is kept."""
         for one in self.held.values():
             if not one.torn:
-                one.shard.keep(one.folded_to, last=True)
+                one.shard.keep(one.folded_to, last=last)
 
     def close(self) -> None:
         """Give up all."""

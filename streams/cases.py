@@ -16,7 +16,7 @@ from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
 from crosstown.envelope import read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
-from crosstown.errors import Refused
+from crosstown.errors import Refused, Unavailable
 from crosstown.generation import Generation
 from crosstown.neighbourhoods import Hood, Neighbourhoods
 from crosstown.own_values import own_values
@@ -29,20 +29,19 @@ from crosstown.transact import Output, Shard, run_sharded
 log = logging.getLogger(__name__)
 
 FRAME = 5
-KEEP_EVERY = 30.0
-"""Seconds between two times that all is kept; ten times as long as that takes, where it's more."""
 _hex = bytes.fromhex
 
 
 class CaseShard(Shard):
     """The cities of one partition of `accepted`, of which the store holds what nobody speaks of.
 
-    `events`: how many may be in memory; above, those longest untouched are put away.
+    `events`: how many may be in memory; above, those longest untouched are put away. `every`: seconds
+    between two times that all is kept; ten times as long as that takes, where it's more.
     """
 
     def __init__(
         self, partition: int, live: Generation, registry: str, key: Key, store: StateStore, *,
-        events: int, letters: bool = True,
+        events: int, every: float, letters: bool = True,
     ) -> None:  # fmt: skip
         self._letters = letters
         self._topic = live.timelines
@@ -53,10 +52,12 @@ class CaseShard(Shard):
         self._dead = own_values("dead-letters", registry)
         self._store = store
         self._events = events
+        self._every = every
         self._cities: dict[str, Neighbourhoods] = {}
         self._words: list[tuple[bytes, int, bytes]] = []
         self._batch = 0
-        self._next_keep = time.monotonic() + KEEP_EVERY
+        self._kept = store.offset
+        self._next_keep = time.monotonic() + every
         for content, known_at, envelope in store.words():
             self._erasures.say(read_prefix(envelope)[0], content, known_at)
         for jurisdiction, hood in store.waiting():
@@ -76,12 +77,13 @@ class CaseShard(Shard):
         if excess > 0:
             self._put_away(excess + self._events // 5)
         now = time.monotonic()
-        if last or now >= self._next_keep:
+        if offset != self._kept and (last or now >= self._next_keep):
             dirty = [(c, h) for c in self._cities.values() for h in c.hoods() if h.dirty]
             if self._write(dirty, offset):
                 self._words.clear()
+                self._kept = offset
             took = time.monotonic() - now
-            self._next_keep = now + took + max(KEEP_EVERY, 10 * took)
+            self._next_keep = now + took + max(self._every, 10 * took)
 
     def close(self, *, in_doubt: bool = False) -> None:
         """Give the store back, or delete it."""
@@ -98,6 +100,8 @@ class CaseShard(Shard):
                 self._forget(key)
             else:
                 self._say(key, value)
+        except Unavailable:  # the local store's, not the message's fault
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
             if not self._letters:
                 return ()
@@ -230,7 +234,7 @@ def fold(program: Program, live: Generation, *, letters: bool = True) -> None:
         store = StateStore(path, f"{live.accepted} {topic_id} {key.fingerprint}")
         return CaseShard(
             partition, live, program.endpoints.registry, key, store, events=settings.memory_events,
-            letters=letters,
+            every=settings.keep_seconds, letters=letters,
         )  # fmt: skip
 
     run_sharded(program, live.accepted, make, slot=settings.slot)

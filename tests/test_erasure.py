@@ -20,7 +20,8 @@ RECORD = f"xx-county-health/visit/{CANARY}"
 OTHER = "riverton-311/request/ERS-1"
 PLACE = {"place": "address:5-erasure-st", "concern": "housing-condition"}
 WHY = ("--because", "records rule 7", "--by", "records officer", "--yes")
-SOON = {"CROSSTOWN_ERASURE_HOURS": "0.001", "CROSSTOWN_WATCH_SECONDS": "1"}
+SOON = {"CROSSTOWN_ERASURE_HOURS": "0.001", "CROSSTOWN_WATCH_SECONDS": "1",
+        "CROSSTOWN_KEEP_SECONDS": "0.5"}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def places(installation: Installation) -> set[str]:
     found = {topic for topic, data in everything(installation) if CANARY.encode() in data}
     home = installation.home
     found |= {
-        file.name
-        for file in [*home.glob("*.sqlite*"), *home.glob("*.csv"), *home.glob("logs/*.log"),
+        "state" if file.parent.name == "state" else file.name
+        for file in [*home.glob("*.sqlite*"), *home.glob("state/*.sqlite*"), *home.glob("*.csv"), *home.glob("logs/*.log"),
                      *home.glob("run/*.json")]
         if CANARY.encode() in file.read_bytes()
     }  # fmt: skip
@@ -108,6 +109,7 @@ def test_somebody_who_must_be_forgotten_is_still_there(
     everywhere = {
         "events.xx-county-health.events", "accepted", "timelines", "dead-letters",
         "watch-watched-changelog", "alerts.deadline", "casebook.sqlite", "in.ndjson.rejects.csv",
+        "state",
     }  # fmt: skip
     until(lambda: everywhere - {"casebook.sqlite"} <= places(installation), 30)
 

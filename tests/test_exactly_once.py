@@ -46,7 +46,12 @@ def kill_if_it_lags(home: Installation, name: str, dice: random.Random) -> bool:
     return True
 
 
-def test_a_kill_loses_or_doubles_something(tmp_path: Path, boston: list[Path]) -> None:
+def test_a_kill_loses_or_doubles_something(
+    tmp_path: Path, boston: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With memory for a tenth of it only: the rest lies in the local store, which is killed too."""
+    monkeypatch.setenv("CROSSTOWN_MEMORY_EVENTS", "3000")
+    monkeypatch.setenv("CROSSTOWN_KEEP_SECONDS", "1")
     kill_again_and_again(tmp_path, boston, kills=5, partitions=1)
 
 
