@@ -30,7 +30,7 @@ from crosstown.errors import CrosstownError
 from crosstown.settings import Settings
 
 RESULTS = Path(__file__).parent / "results"
-SIZES = (100_000, 1_000_000)
+SIZES = (100_000, 1_000_000, 5_000_000)
 
 
 def main() -> int:
@@ -78,7 +78,7 @@ def _path(folder: Path, runs: int, quick: bool) -> dict[str, Any]:
     for events in (60_000,) if quick else SIZES:
         files = sample.write(folder / f"sample-{events}", events=events)
         rows = []
-        for number in range(runs):
+        for number in range(runs if events <= 1_000_000 else 1):
             where = folder / f"run-{events}-{number}"
             rows.append(path.run(files, where))
             shutil.rmtree(where, ignore_errors=True)
@@ -88,7 +88,8 @@ def _path(folder: Path, runs: int, quick: bool) -> dict[str, Any]:
                     f"{name} {rows[-1][name]['events_per_second']:,}/s, "
                     f"{rows[-1][name]['cpu_seconds_per_million']} CPU s a million"
                     for name in ("publish", "intake", "cases")
-                ),
+                )
+                + f"; {rows[-1]['rss'] / 1e6:,.0f} MB; {rows[-1]['state']}",
                 flush=True,
             )
         cities.append(_medians(rows))

@@ -22,6 +22,7 @@ from typing import Any
 import fastavro
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
+from bench import state
 from bench.measure import ROOT, Cost, Group, end, own_cpu, run_until_done
 
 from connectors import source
@@ -126,6 +127,7 @@ def run(files: list[Path], folder: Path) -> dict[str, Any]:
         intake = bone.program("intake", lambda topic: topic.startswith("events."))
         cases = bone.program("cases", lambda topic: topic == "accepted", slack=1)
         records = len({(said["jurisdiction"], said["record"]) for said in _timelines(bone)})
+        kept = state.measure(bone, lambda: _say_one(bone))
     return {
         "events": said,
         "records": records,
@@ -133,7 +135,17 @@ def run(files: list[Path], folder: Path) -> dict[str, Any]:
         "publish": _row(published),
         "intake": _row(intake),
         "cases": _row(cases),
+        "state": kept,
     }
+
+
+def _say_one(bone: Backbone) -> str:
+    producer, head, encoder = _producer(bone)
+    now = time.time_ns() // 1000
+    event = _event(now, now, "address:1-new-st")
+    producer.produce(EVENTS.topic(AGENCY), head + encoder.encode(event), event["record"].encode())
+    producer.flush(10)
+    return str(event["record"])
 
 
 def _row(cost: Cost) -> dict[str, float]:
