@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Final
@@ -18,7 +18,6 @@ from crosstown.figures import CASES, SECONDS, figures
 from crosstown.identity import slug
 from crosstown.measures import CONDITIONS, Measure
 from crosstown.reading import read_timeline
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 CHUNK: Final = 500
@@ -228,21 +227,19 @@ class Lookup:
         ):
             yield row["event_id"]
 
-    def at(self, found: Found, asked: str, until: int, contracts: Repository, key: Key) -> Found:
+    def at(
+        self, found: Found, asked: str, until: int, window_of: Callable[[str], int], key: Key
+    ) -> Found:
         """A case that was found, as it was known at `until` (microseconds UTC).
 
         Of the case's records the one that was asked for is followed, else the first that was known
         then. Raises `NotFound` where nothing of it was known yet.
         """
         erasures = erasures_of(self._db, key)
-        versions = as_of.history(
-            self._db, found.jurisdiction, found.records, until, contracts.window
-        )
+        versions = as_of.history(self._db, found.jurisdiction, found.records, until, window_of)
         mine = [r for r in found.records if asked in (r, r.split("/", 2)[2])] or list(found.records)
         for record in sorted(mine, key=lambda one: (one != found.record, one)):
-            then = as_of.case_at(
-                versions, found.jurisdiction, record, contracts.window, erasures.erased
-            )
+            then = as_of.case_at(versions, found.jurisdiction, record, window_of, erasures.erased)
             if then is not None:
                 case_id, head, case = then
                 records = tuple(sorted({entry["record"] for entry in case["entries"]}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ create table hood (
   id integer primary key, place integer not null, records integer not null, waits integer not null,
   body blob not null
 );
+create index figures on hood (records, waits, place);
 create table node (
   place integer not null, node text not null, hood integer not null, primary key (place, node)
 ) without rowid;
@@ -48,6 +49,7 @@ class StateStore:
     def __init__(self, path: Path, of: str) -> None:
         """`of` says whose state it is: a store of something else is deleted."""
         self._path = path
+        self._in_file = True
         self._places: dict[str, int] = {}
         self._connection = self._open(of)
         self.offset = int(self._said("offset") or 0)
@@ -137,6 +139,12 @@ class StateStore:
             self.offset = offset
         return True
 
+    def limit(self, pages: int) -> int:
+        """Let the file grow to so many pages at most; gives the limit that it had."""
+        ((before,),) = self._rows("pragma max_page_count")
+        self._rows(f"pragma max_page_count = {pages:d}")
+        return int(before)
+
     def close(self) -> None:
         """Give the file back."""
         self._connection.close()
@@ -144,7 +152,8 @@ class StateStore:
     def discard(self) -> None:
         """Delete it: it's in doubt."""
         self._connection.close()
-        delete(self._path)
+        if self._in_file:
+            delete(self._path)
 
     def _keep(self, one: Kept) -> None:
         run = self._connection.execute
@@ -174,6 +183,7 @@ class StateStore:
             return self._connected(str(self._path), of)
         except sqlite3.OperationalError as error:
             log.warning("no local store, all is kept in memory: %s: %s", self._path, error)
+            self._in_file = False
             return self._connected(":memory:", of)
         except sqlite3.DatabaseError as error:
             log.warning("%s is made anew from the log: %s", self._path, error)
@@ -224,6 +234,8 @@ def delete(path: Path) -> None:
         path.with_name(name).unlink(missing_ok=True)
 
 
-def stores(folder: Path, group: str) -> Iterator[Path]:
-    """The files of a group's stores."""
-    return folder.glob(f"{group}-*.sqlite")
+def clear(folder: Path, groups: Collection[str]) -> None:
+    """Delete the stores of groups that are no more: those of an earlier generation."""
+    for file in folder.glob("cases*.sqlite"):
+        if file.name.partition("-")[0] not in groups:
+            delete(file)

@@ -80,9 +80,9 @@ class Shard(Protocol):
         """All before `offset` is folded and committed; `last`: and nothing more will be."""
         del offset, last
 
-    def close(self, *, in_doubt: bool = False) -> None:
-        """The state isn't needed any more; `in_doubt`: nor must any of it be used again."""
-        del in_doubt
+    def close(self, *, discard: bool = False) -> None:
+        """The state isn't needed any more; `discard`: nor must any of it be used again."""
+        del discard
 
 
 class Lost(Exception):
@@ -380,10 +380,10 @@ class _Shards:
         consumer.incremental_assign(partitions)
 
     def lose(self, _: Consumer, partitions: list[TopicPartition]) -> None:
-        """These are no longer ours."""
+        """These are no longer ours: no store is left behind, since erasures won't reach it."""
         self._ownership.lose(partitions)
         for tp in partitions:
-            self._drop(tp.partition)
+            self._drop(tp.partition, discard=True)
 
     def keep(self, *, last: bool = False) -> None:
         """There is nothing to do, or the program ends in order: what is folded and committed is kept."""
@@ -396,10 +396,10 @@ class _Shards:
         for partition in list(self.held):
             self._drop(partition)
 
-    def _drop(self, partition: int) -> None:
+    def _drop(self, partition: int, *, discard: bool = False) -> None:
         one = self.held.pop(partition, None)
         if one is not None:
-            one.shard.close()
+            one.shard.close(discard=discard)
 
 
 def _idle(ownership: Ownership, topic: str, shards: dict[int, _Owned]) -> list[tuple[str, int]]:
@@ -443,7 +443,7 @@ def _told_to(one: _Owned, tp: TopicPartition) -> int:
     """The committed offset; a store that stands beyond it is deleted."""
     found = one.transaction.committed([tp])[tp.topic, tp.partition]
     if one.shard.start > found:
-        one.shard.close(in_doubt=True)
+        one.shard.close(discard=True)
         raise Unavailable(
             f"the local store of {tp.topic}[{tp.partition}] stands at {one.shard.start}, beyond what"
             f" was committed ({found})", mend="it's deleted; the next start makes it from the log",

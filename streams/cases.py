@@ -22,7 +22,7 @@ from crosstown.neighbourhoods import Hood, Neighbourhoods
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
 from crosstown.repository import Repository
-from crosstown.state_store import StateStore
+from crosstown.state_store import StateStore, clear
 from crosstown.timeline import message_bytes
 from crosstown.transact import Output, Shard, run_sharded
 
@@ -85,9 +85,9 @@ class CaseShard(Shard):
             took = time.monotonic() - now
             self._next_keep = now + took + max(self._every, 10 * took)
 
-    def close(self, *, in_doubt: bool = False) -> None:
+    def close(self, *, discard: bool = False) -> None:
         """Give the store back, or delete it."""
-        if in_doubt:
+        if discard:
             self._store.discard()
         else:
             self._store.close()
@@ -214,7 +214,9 @@ class CaseShard(Shard):
 def run(program: Program) -> None:
     """Read `accepted`, fold it in a CaseShard a partition, tell `timelines`."""
     contracts = Repository.of(program.settings)
-    live = generation.live(program.settings, program.endpoints).with_windows(contracts)
+    said = generation.said(program.settings, program.endpoints)
+    live = said.get(generation.LIVE, Generation()).with_windows(contracts)
+    clear(program.home.state, {one.cases for one in (live, *said.values())})
     for words in generation.differing(live, contracts):
         log.warning("%s: it takes effect with crosstown rebuild --swap", words)
     fold(replace(program, group=live.cases), live)
@@ -232,6 +234,7 @@ def fold(program: Program, live: Generation, *, letters: bool = True) -> None:
     def make(partition: int) -> CaseShard:
         path = program.home.state / f"{group}-{partition}-{settings.slot}.sqlite"
         store = StateStore(path, f"{live.accepted} {topic_id} {key.fingerprint}")
+        log.info("shard %d: the local store stands at %d", partition, store.offset)
         return CaseShard(
             partition, live, program.endpoints.registry, key, store, events=settings.memory_events,
             every=settings.keep_seconds, letters=letters,

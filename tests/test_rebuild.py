@@ -169,6 +169,7 @@ def test_kill_in_the_middle_leaves_half_a_swap(city: City) -> None:
     assert second.poll() is None
     second.send_signal(signal.SIGKILL)  # swapped, and nothing cleared away yet
     second.communicate()
+    assert "wasn't finished: crosstown rebuild" in city("status").ok().out
     city("publish", "events", "-", stdin=line("RB-KILL")).ok()
     said = city.rebuild()
     assert said["same"]
@@ -177,6 +178,8 @@ def test_kill_in_the_middle_leaves_half_a_swap(city: City) -> None:
     assert after["events"] == before["events"] + 1
     assert len(city.topics()) == len(topics)
     assert generation.live(*city.where).before is None
+    state = {file.name.partition("-")[0] for file in (city.home / "state").glob("*.sqlite")}
+    assert state <= {generation.live(*city.where).cases}, "none of the old ones is left"
 
 
 def test_rebuild_where_nothing_runs(tmp_path: Path) -> None:

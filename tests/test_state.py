@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+import re
+import sqlite3
 import sys
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from chaos import installation
 from hypothesis import given, settings
 from test_linking import (
     Forget,
@@ -21,7 +26,9 @@ from test_linking import (
 )
 
 from crosstown import neighbourhoods
-from crosstown.neighbourhoods import Hood, Neighbourhoods
+from crosstown.errors import Unavailable
+from crosstown.neighbourhoods import Hood, Kept, Neighbourhoods
+from crosstown.sample import write
 from crosstown.state_store import StateStore
 
 
@@ -139,6 +146,80 @@ def test_what_is_put_away_differs_from_the_rule_in_a_long_run(tmp_path: Path) ->
     held(tmp_path, 5_000)
 
 
+def kept(number: int, body: bytes = b"x" * 100) -> Kept:
+    return Kept("us-a", number, [f"a/r/{number}"], body, 1, waits=False)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state.sqlite"
+
+
+def filled(path: Path) -> StateStore:
+    store = StateStore(path, "this topic")
+    assert store.write([kept(store.new_id())], offset=7)
+    return store
+
+
+def test_a_store_does_not_come_back(path: Path) -> None:
+    filled(path).close()
+    again = StateStore(path, "this topic")
+    assert (again.offset, again.find("us-a", "a/r/1"), again.body(1)) == (7, 1, b"x" * 100)
+    assert again.new_id() == 2
+
+
+def test_a_store_of_another_topic_is_used(path: Path) -> None:
+    filled(path).close()
+    other = StateStore(path, "another topic of the same name")
+    assert (other.offset, other.away) == (0, {})
+
+
+@pytest.mark.parametrize("junk", [b"not a database at all" * 50, b""])
+def test_a_broken_store_stops_a_program(path: Path, junk: bytes) -> None:
+    path.write_bytes(junk)
+    assert StateStore(path, "this topic").offset == 0
+
+
+def test_a_store_that_breaks_while_it_is_read_gives_something(path: Path) -> None:
+    store = StateStore(path, "this topic")
+    assert store.write([kept(store.new_id(), b"x" * 20_000) for _ in range(2_000)], offset=7)
+    store.close()
+    with path.open("r+b") as file:
+        file.seek(40_960)
+        file.write(b"?" * 30_000_000)
+
+    def read_all() -> None:
+        store = StateStore(path, "this topic")
+        for hood in store.away:
+            store.body(hood)
+
+    with pytest.raises(Unavailable, match="broken and deleted") as error:
+        read_all()
+    assert "nothing is lost" in error.value.mend
+    assert not path.exists()
+
+
+def test_two_workers_write_one_store(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    one = filled(path)
+    two = StateStore(path, "this topic")
+    assert (two.offset, two.away) == (0, {})
+    assert "kept in memory" in caplog.text
+    assert two.write([kept(two.new_id())], offset=9)
+    two.discard()
+    assert one.write([kept(one.new_id())], offset=8)
+    one.close()
+    assert StateStore(path, "this topic").offset == 8
+
+
+def test_a_full_disk_takes_what_was_kept(path: Path) -> None:
+    store = filled(path)
+    pages = store.limit(40)
+    assert not store.write((kept(store.new_id(), b"y" * 9_000) for _ in range(100)), offset=9)
+    store.limit(pages)
+    assert (store.offset, store.body(1)) == (7, b"x" * 100)
+    assert store.write([kept(store.new_id())], offset=9)
+
+
 BUGS = {
     "a ref doesn't reach what was put away": ('    yield from fields["refs"]\n', ""),
     "a place doesn't reach what was put away": ('yield fields["place"], fields["concern"]', "return"),
@@ -173,3 +254,45 @@ def test_a_bug_in_putting_away_is_not_found(
 
     with pytest.raises(Exception):  # noqa: B017, PT011 - however it shows
         histories_hold()
+
+
+def test_a_restart_reads_all_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a store that can't be right is made anew; a shard's log says where it began."""
+    monkeypatch.setenv("CROSSTOWN_KEEP_SECONDS", "0.5")
+    monkeypatch.setenv("CROSSTOWN_MEMORY_EVENTS", "100")
+    file = tmp_path / "home" / "state" / "cases-0-0.sqlite"
+    with installation(tmp_path / "home", partitions=1) as home:
+
+        def again(change: Callable[[], object]) -> int:
+            """Where the shard began, after a stop in which something happens to its file."""
+            home.run("down")
+            change()
+            home.run("up", "--detach")
+            log = (home.home / "logs" / "cases.log").read_text("utf-8")
+            return int(re.findall(r"local store stands at (\d+)", log)[-1])
+
+        exports = write(tmp_path / "exports", events=3_000)
+        home.run("publish", "riverton", *exports)
+        before = home.json("stats", "--wait")
+        began = again(lambda: None)
+        assert began >= before["events"]
+        assert home.json("stats", "--wait") == before
+        home.run("publish", "riverton", *write(tmp_path / "more", events=4_000))
+        more = home.json("stats", "--wait")
+        assert more["events"] > before["events"]
+        home.run("rebuild")  # fails where what was computed with and without a store differs
+
+        assert again(lambda: file.write_bytes(b"not a database" * 999)) == 0
+        assert again(lambda: None) > began
+        again(lambda: ahead(file))
+        home.run("publish", "riverton", *write(tmp_path / "most", events=5_000))
+        most = home.json("stats", "--wait", "--timeout", 60)
+        assert most["events"] > more["events"]
+        assert "beyond what was committed" in (home.home / "logs" / "cases.log").read_text("utf-8")
+        home.run("rebuild")
+
+
+def ahead(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as store:
+        store.execute("update about set value = '5000000' where name = 'offset'")
+        store.commit()

@@ -42,6 +42,7 @@ def command(
     `crosstown case "12 Elm Street"`, `crosstown case 2025-004711 --as-of 2025-02-01`
     """  # fmt: skip
     from connectors.street import street_key
+    from crosstown import generation
     from crosstown.cli.backbone import backbone
     from crosstown.erasures import Key
     from crosstown.home import Home
@@ -49,7 +50,7 @@ def command(
     from crosstown.repository import Repository
 
     chosen = settings(home)
-    backbone(chosen)
+    where = backbone(chosen)
     lookup = Lookup(chosen)
     try:
         found = lookup.case(asked, jurisdiction, place=street_key(asked) if asked.strip() else "")
@@ -57,7 +58,8 @@ def command(
             contracts = Repository.of(chosen)
             key = Key(Home(chosen.home).erasure_key(chosen))
             until = moment(as_of, chosen, contracts, found.jurisdiction)
-            found = lookup.at(found, asked.strip(), until, contracts, key)
+            live = generation.live(chosen, where).with_windows(contracts)
+            found = lookup.at(found, asked.strip(), until, live.window, key)
     finally:
         lookup.close()
     if output is Output.JSON:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from crosstown.cli.shell import Output, err, iso, out
+from crosstown.cli.shell import Output, err, iso
 from crosstown.cli.word import Word, tell
 from crosstown.erasures import ERASED, HELD, Key
 from crosstown.errors import Stop
@@ -189,4 +189,4 @@ def hold(order: Order, output: Output, *, release: bool) -> None:
         "occurred_at": iso(order.now), "released": release, "seen": seen,
     }, lines)  # fmt: skip
     if not seen:
-        out.print("The programs don't know of it yet: see crosstown status", markup=False)
+        err.print("The programs don't know of it yet: see crosstown status", markup=False)

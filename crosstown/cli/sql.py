@@ -102,11 +102,14 @@ def _table(names: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
 
 
 def _text(value: Any) -> Any:
-    """A cell as a program can read it: moments as ISO 8601, bytes as hex."""
+    """A cell as a program can read it: moments as ISO 8601, bytes as hex, PostgreSQL's numerics."""
     import datetime as dt
+    from decimal import Decimal
 
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat(sep=" ").replace("+00:00", "")
     if isinstance(value, bytes | memoryview):
         return bytes(value).hex()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
     return "" if value is None else value

@@ -10,8 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
+from crosstown.errors import CrosstownError
+from crosstown.home import Endpoints
 from crosstown.lag import lags
 from crosstown.running import Process, Running, running
+from crosstown.settings import Settings
 
 FOLLOWING: Final = ("intake", "cases", "casebook")
 """The programs that read on and on; how far each is behind is a figure."""
@@ -26,7 +29,20 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
     from crosstown.supervise import NAMES
 
     given = settings(home)
-    show(running(given, NAMES), given.home, output)
+    now = running(given, NAMES)
+    show(now, given.home, output)
+    if now.ready and output is Output.HUMAN and _swap_is_unfinished(given, now):
+        out.print("a rebuild is swapped in and wasn't finished: crosstown rebuild", markup=False)
+
+
+def _swap_is_unfinished(given: Settings, now: Running) -> bool:
+    from crosstown import generation
+
+    try:
+        live = generation.live(given, Endpoints(now.bootstrap, now.registry))
+    except CrosstownError:
+        return False
+    return live.before is not None
 
 
 def show(now: Running, home: Path, output: Output) -> None:
