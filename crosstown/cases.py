@@ -214,11 +214,20 @@ class City:
     def release(
         self, events: Iterable[bytes], names: Iterable[str], spots: Iterable[tuple[str, str]]
     ) -> None:
-        """Forget a part that has nothing in common with the rest and is settled: it's kept elsewhere."""
+        """Forget a part that has nothing in common with the rest and is settled: it's kept elsewhere.
+
+        Its objects name each other in circles: these are cut, since the collector comes seldom.
+        """
         for event in events:
-            self.events.pop(event, None)
+            head = self.events.pop(event, None)
+            if head is not None:
+                head.record = head.spot = None
+                head.rivals = ()
         for name in names:
-            self.records.pop(name, None)
+            record = self.records.pop(name, None)
+            if record is not None:
+                record.entries = []
+                record.case = record.told = None
             self._namers.pop(name, None)
             self._about.pop(name, None)
         for spot in spots:

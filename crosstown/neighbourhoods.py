@@ -208,6 +208,11 @@ class Neighbourhoods:
     def _hood(self, fields: Mapping[str, Any]) -> Hood:
         """The neighbourhood of a saying; it joins those of all that the saying names."""
         hoods = self._hoods
+        hood = hoods.get(fields["record"])
+        if hood is not None and not fields["refs"]:
+            place, concern = fields["place"], fields["concern"]
+            if not place or not concern or hoods.get((place, concern)) is hood:
+                return hood
         hood = None
         for node in _nodes(fields):
             other = hoods.get(node)
