@@ -44,6 +44,10 @@ class Crosstown(BaseModel):
 
     publishes_for: Literal["self", "others"] = "self"
     identity: tuple[str, ...] = ()
+    compatibility: Literal[
+        "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL",
+        "FULL_TRANSITIVE",
+    ] = "BACKWARD"  # fmt: skip
     envelope: EnvelopeMap
     concern_map: str = ""
     """The code list that gives the concern where the city's setting says so."""
@@ -89,6 +93,26 @@ class Description(_Odcs):
     purpose: str = ""
 
 
+class Team(_Odcs):
+    """Who owns the contract."""
+
+    name: str = ""
+
+
+class Support(_Odcs):
+    """One way to ask about it."""
+
+    url: str = ""
+
+
+class ServiceLevel(_Odcs):
+    """One promise: how often, how late, how long it's kept."""
+
+    property: str
+    value: Any = None
+    unit: str = ""
+
+
 class ContractFile(_Odcs):
     """A contract's YAML file."""
 
@@ -99,6 +123,9 @@ class ContractFile(_Odcs):
     version: str
     status: str
     description: Description = Description()
+    team: Team | None = None
+    support: tuple[Support, ...] = ()
+    slaProperties: tuple[ServiceLevel, ...] = ()  # noqa: N815 - the standard's name
     schema_: tuple[SchemaObject, ...] = Field((), alias="schema")
     customProperties: tuple[CustomProperty, ...]  # noqa: N815 - the standard's name
 

@@ -106,7 +106,7 @@ class Repository:
             shipped = _contract_files(Path(str(files("schemas"))))
             found += [f for f in shipped if f.parent.name == ANY and _named(f) not in own]
         for file in found:
-            contract = _contract(file, agencies, mapped=_named(file) in concern_maps)
+            contract = contract_of(file, agencies, mapped=_named(file) in concern_maps)
             versions[contract.id, contract.version] = contract.schema_text
             known = contracts.get(contract.id)
             if known is None or contract.version > known.version:
@@ -146,19 +146,36 @@ def _named(file: Path) -> str:
 
 def _contract_files(folder: Path) -> list[Path]:
     found: list[Path] = []
-    for owner in sorted(folder.iterdir()):
-        if owner.is_dir() and owner.name not in _NOT_OWNERS and not owner.name.startswith("."):
-            yamls, schemas = (sorted(owner.glob(f"*.{ext}")) for ext in ("yaml", "avsc"))
-            for lone in {f.stem for f in yamls} ^ {f.stem for f in schemas}:
-                raise Stop(f"{owner / lone}: .yaml and .avsc belong together, one is missing",
-                           mend="docs/decisions/0006 says what a contract is")  # fmt: skip
-            found += yamls
+    for owner in owners(folder):
+        yamls, schemas = (sorted(owner.glob(f"*.{ext}")) for ext in ("yaml", "avsc"))
+        for lone in {f.stem for f in yamls} ^ {f.stem for f in schemas}:
+            raise Stop(f"{owner / lone}: .yaml and .avsc belong together, one is missing",
+                       mend="docs/decisions/0006 says what a contract is")  # fmt: skip
+        found += yamls
     return found
 
 
-def _contract(file: Path, agencies: Agencies, *, mapped: bool) -> Contract:
-    named, owner = _NAME.match(file.stem), file.parent.name
-    if named is None:
+def owners(folder: Path) -> list[Path]:
+    """The folders of contracts, one an agency, and `any`."""
+    return [
+        owner for owner in sorted(folder.iterdir())
+        if owner.is_dir() and owner.name not in _NOT_OWNERS and not owner.name.startswith(".")
+    ]  # fmt: skip
+
+
+def named(file: Path) -> tuple[str, int] | None:
+    """A contract file's name and version; None where it isn't named as one."""
+    found = _NAME.match(file.stem)
+    return (found[1], int(found[2])) if found else None
+
+
+def contract_of(file: Path, agencies: Agencies, *, mapped: bool = False) -> Contract:
+    """One version of a contract from its files; raises `Stop` with file and line.
+
+    `mapped`: its concern is that of its code list.
+    """
+    called, owner = named(file), file.parent.name
+    if called is None:
         raise Stop(f"{file}: not named <contract>.v<number>.yaml", mend="rename it")
     if owner != ANY and not agencies.declared(owner):
         raise Stop(f"{file}: no agency {owner} is declared", mend="add it to agencies.yaml")
@@ -167,9 +184,9 @@ def _contract(file: Path, agencies: Agencies, *, mapped: bool) -> Contract:
     if owner == ANY and ours.publishes_for == "others":
         raise _wrong(file, said, ("publishes_for",), "a contract in any/ can't publish for others",
                      "take that out")  # fmt: skip
-    if said.version.split(".")[0] != named[2]:
+    if said.version.split(".")[0] != str(called[1]):
         raise Stop(f"{file}:{line_in(file, ('version',))}: version {said.version}, "
-                   f"but the file is v{named[2]}", mend="make them agree")  # fmt: skip
+                   f"but the file is v{called[1]}", mend="make them agree")  # fmt: skip
     fixed = ours.envelope.jurisdiction.constant
     if fixed is not None and fixed not in agencies.jurisdictions:
         raise _wrong(file, said, ("envelope", "jurisdiction"),
@@ -185,7 +202,7 @@ def _contract(file: Path, agencies: Agencies, *, mapped: bool) -> Contract:
         mend = "docs/decisions/0006 says what may stand there"
         raise _wrong(file, said, at if at[1] != "identity" else at[1:], str(error), mend) from None
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
-    return Contract(owner, named[1], int(named[2]), schema, text, said, mapping, agencies,
+    return Contract(owner, *called, schema, text, said, mapping, agencies,
                     ours.publishes_for == "others")  # fmt: skip
 
 

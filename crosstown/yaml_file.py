@@ -80,6 +80,11 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
                    mend="docs/decisions/0006 says what may stand there") from None  # fmt: skip
 
 
+def read_plain(path: Path) -> Any:
+    """A good file as plain values."""
+    return yaml.load(path.read_text("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+
+
 def line_in(path: Path, loc: Sequence[str | int]) -> int:
     """The line of a good file on which a path of keys and indexes ends."""
     return line_of(yaml.compose(path.read_text("utf-8"), _Loader), loc)

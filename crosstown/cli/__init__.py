@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
     "agencies": "crosstown.cli.agencies",
+    "check": "crosstown.cli.check",
     "places": "crosstown.cli.places",
     "note": "crosstown.cli.note",
     "assert": "crosstown.cli.assert_",

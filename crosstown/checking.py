@@ -1,0 +1,286 @@
+"""Whether a folder of contracts holds: every rule that a contract must keep, without a cluster.
+
+`check(folder)` gives all findings, each with file and line, in the order of the files. Source of the
+rules: docs/decisions/0015.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+
+from crosstown.agencies import Agencies, AgenciesFile
+from crosstown.codec import Encoder
+from crosstown.compatibility import breaks_any
+from crosstown.contract import ANY, Contract
+from crosstown.errors import Refused, Stop
+from crosstown.guards import guard
+from crosstown.mapping import Expression
+from crosstown.repository import ConcernsFile, contract_of, named, owners
+from crosstown.yaml_file import line_in, read_plain, read_yaml
+
+RULES: Final = {
+    "file": "Every file can be read as what it is.",
+    "alone": "A contract is a .yaml and an .avsc of the same name.",
+    "guard": "A schema is one that nobody can be hurt with.",
+    "contract": "Our part of a contract is whole, and its mapping fits the schema.",
+    "standard": "A contract is valid by the published schema of the Open Data Contract Standard.",
+    "owner": "An agency's contract says whom to ask, and how.",
+    "purpose": "A contract says what it is for.",
+    "service-level": "A contract says how long it is kept, an agency's also how often it is published.",
+    "fields": "The contract and the schema describe the same fields.",
+    "sensitivity": "Each field says how sensitive it is.",
+    "headline": "No field that isn't public gets into a headline.",
+    "total": "A crosswalk of an enum says something for each of its symbols.",
+    "example": "There is an example of each version, and it passes intake.",
+    "gap": "Versions are numbered 1, 2, 3 without a gap.",
+    "compatible": "Each version may follow the one before, in the mode that the contract states.",
+}
+"""Each rule in a sentence."""
+CLASSES: Final = ("public", "internal", "restricted", "confidential")
+_PROMISES: Final = {
+    "frequency": "how often it is published", "retention": "how long it is kept",
+}  # fmt: skip
+_AS_SCHEMA: Final = "write it as the schema has it"
+_NOW: Final = 1_800_000_000_000_000
+_PLACE = re.compile(r"^(?P<file>.+?)(?::(?P<line>\d+))?: (?P<what>.+)$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: where, by which of the `RULES`, what, and how to mend it."""
+
+    file: Path
+    line: int
+    rule: str
+    what: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check came to: how many contracts there are in how many versions, and what is wrong."""
+
+    contracts: int
+    versions: int
+    findings: tuple[Finding, ...]
+
+
+def check(folder: Path) -> Checked:
+    """Try every rule on every contract of a folder; raises `Stop` where it's no folder of contracts."""
+    if not folder.is_dir():
+        raise Stop(f"{folder} is no folder", mend="name a contract repository")
+    if not (folder / "agencies.yaml").is_file():
+        raise Stop(f"{folder} has no agencies.yaml",
+                   mend="a contract repository has agencies.yaml and concerns.yaml")  # fmt: skip
+    found: list[Finding] = []
+    try:
+        agencies = Agencies(read_yaml(folder / "agencies.yaml", AgenciesFile))
+        read_yaml(folder / "concerns.yaml", ConcernsFile)
+    except Stop as error:
+        return Checked(0, 0, (_stopped(error, folder, "file"),))
+    by_name: dict[str, list[tuple[int, Path]]] = {}
+    for owner in owners(folder):
+        found += _alone(owner)
+        for file in sorted(owner.glob("*.yaml")):
+            number = named(file)
+            if number is None:
+                found.append(
+                    Finding(file, 1, "alone", "not named <contract>.v<number>.yaml", "rename it")
+                )
+            elif file.with_suffix(".avsc").exists():
+                by_name.setdefault(f"{owner.name}/{number[0]}", []).append((number[1], file))
+    for versions in by_name.values():
+        found += _contract(sorted(versions), agencies)
+    return Checked(len(by_name), sum(map(len, by_name.values())), tuple(found))
+
+
+def _alone(owner: Path) -> Iterator[Finding]:
+    stems = {ext: {file.stem for file in owner.glob(f"*.{ext}")} for ext in ("yaml", "avsc")}
+    for stem in sorted(stems["yaml"] ^ stems["avsc"]):
+        there = "yaml" if stem in stems["yaml"] else "avsc"
+        missing = "avsc" if there == "yaml" else "yaml"
+        yield Finding(owner / f"{stem}.{there}", 1, "alone", f"{stem}.{missing} is missing",
+                      "docs/decisions/0006 says what a contract is")  # fmt: skip
+
+
+def _contract(versions: list[tuple[int, Path]], agencies: Agencies) -> Iterator[Finding]:
+    """All versions of one contract, oldest first."""
+    yield from _gaps(versions)
+    before: list[Any] = []
+    for _, file in versions:
+        findings, contract = _version(file, agencies)
+        yield from findings
+        if contract is None:
+            continue
+        mode = contract.file.crosstown.compatibility
+        for one in breaks_any(before, contract.schema, mode):
+            yield Finding(file.with_suffix(".avsc"), 1, "compatible",
+                          f"{one.path}: {one.rule}: {one.detail} ({mode})", one.mend)  # fmt: skip
+        before.append(contract.schema)
+
+
+def _gaps(versions: list[tuple[int, Path]]) -> Iterator[Finding]:
+    for last, (number, file) in zip([0, *(n for n, _ in versions)], versions, strict=False):
+        if number != last + 1:
+            what = f"version {number} follows {last}" if last else f"the first version is {number}"
+            yield Finding(file, 1, "gap", what, "number from 1 without a gap; old versions stay")
+
+
+def _version(file: Path, agencies: Agencies) -> tuple[list[Finding], Contract | None]:
+    avsc = file.with_suffix(".avsc")
+    try:
+        guard(avsc.read_text("utf-8"))
+    except (Refused, UnicodeDecodeError) as error:
+        mend = error.mend if isinstance(error, Refused) else "save it as UTF-8"
+        return [Finding(avsc, 1, "guard", str(error), mend)], None
+    try:
+        contract = contract_of(file, agencies)
+    except Stop as error:
+        return [_stopped(error, file, "contract")], None
+    found: list[Finding] = []
+    for rule in (_standard, _owner, _service_level, _fields, _headline, _total, _examples):
+        found += rule(file, contract)
+    return found, contract
+
+
+def _standard(file: Path, _contract: Contract) -> Iterator[Finding]:
+    for error in _validator().iter_errors(read_plain(file)):
+        where = list(error.absolute_path)
+        yield Finding(file, line_in(file, where), "standard",
+                      f"{'.'.join(map(str, where)) or 'the file'}: {error.message[:300]}",
+                      "see the Open Data Contract Standard 3.1")  # fmt: skip
+
+
+@lru_cache
+def _validator() -> Any:
+    from jsonschema.validators import validator_for
+
+    text = files("open_data_contract_standard").joinpath("schema.json").read_text("utf-8")
+    schema = json.loads(text)
+    return validator_for(schema)(schema)
+
+
+def _owner(file: Path, contract: Contract) -> Iterator[Finding]:
+    said = contract.file
+    answers = said.team and said.team.name and any(one.url for one in said.support)
+    if contract.owner != ANY and not answers:
+        yield Finding(file, line_in(file, ("support",)), "owner", "nobody can be asked about it",
+                      "say team.name, and in support a channel with a url (mailto: too)")  # fmt: skip
+    if not said.description.purpose.strip():
+        yield Finding(file, line_in(file, ("description",)), "purpose", "it isn't said what it is for",
+                      "say description.purpose")  # fmt: skip
+
+
+def _service_level(file: Path, contract: Contract) -> Iterator[Finding]:
+    said = {one.property for one in contract.file.slaProperties}
+    for name, what in _PROMISES.items():
+        if name not in said and not (contract.owner == ANY and name == "frequency"):
+            yield Finding(file, line_in(file, ("slaProperties",)), "service-level",
+                          f"it isn't said {what}", f"say slaProperties: property {name}")  # fmt: skip
+
+
+def _fields(file: Path, contract: Contract) -> Iterator[Finding]:
+    described = {one.name: one for said in contract.file.schema_ for one in said.properties}
+    there = [field["name"] for field in contract.schema["fields"]]
+    for name in there:
+        one = described.get(name)
+        if one is None:
+            yield Finding(file, line_in(file, ("schema",)), "fields", f"{name} isn't described",
+                          "describe it under schema, properties")  # fmt: skip
+        elif one.classification not in CLASSES:
+            what = one.classification or "nothing"
+            yield Finding(file, _line_of(file, name), "sensitivity", f"{name}: classification is {what}",
+                          f"one of {', '.join(CLASSES)}")  # fmt: skip
+    for name in sorted(described.keys() - set(there)):
+        yield Finding(file, _line_of(file, name), "fields", f"{name} isn't in the schema",
+                      "take it out, or add it to the .avsc")  # fmt: skip
+
+
+def _headline(file: Path, contract: Contract) -> Iterator[Finding]:
+    headline = contract.file.crosstown.envelope.headline
+    for name in headline.fields if headline else ():
+        said = [
+            p.classification for s in contract.file.schema_ for p in s.properties if p.name == name
+        ]
+        if said != ["public"]:
+            yield Finding(file, _line_of(file, name), "headline",
+                          f"{name} is {said[0] if said else 'not described'}, and in the headline",
+                          "make the headline from public fields")  # fmt: skip
+
+
+def _total(file: Path, contract: Contract) -> Iterator[Finding]:
+    enums = {
+        f["name"]: symbols for f in contract.schema["fields"] if (symbols := _symbols(f["type"]))
+    }
+    ours = contract.file.crosstown.envelope
+    for name in type(ours).model_fields:
+        said = getattr(ours, name)
+        for one in said if isinstance(said, tuple) else (said,):
+            if (
+                not isinstance(one, Expression)
+                or one.crosswalk is None
+                or one.otherwise is not None
+            ):
+                continue
+            missing = [s for s in enums.get(one.field or "", ()) if s not in one.crosswalk]
+            if missing:
+                yield Finding(file, 1, "total", f"{name}: no word for {', '.join(missing)} of {one.field}",
+                              "add it to the crosswalk, or say otherwise")  # fmt: skip
+
+
+def _symbols(declared: Any) -> list[str]:
+    if isinstance(declared, list):
+        return next((found for one in declared if (found := _symbols(one))), [])
+    if isinstance(declared, Mapping):
+        return (
+            list(declared["symbols"])
+            if declared.get("type") == "enum"
+            else _symbols(declared["type"])
+        )
+    return []
+
+
+def _examples(file: Path, contract: Contract) -> Iterator[Finding]:
+    folder = file.parents[1] / "examples" / file.parent.name
+    found = sorted(folder.glob(f"{file.stem}.*.json"))
+    if not found:
+        yield Finding(file, 1, "example", "there is no example",
+                      f"put a body as JSON into {folder.relative_to(file.parents[1])}/{file.stem}.<word>.json")  # fmt: skip
+    for example in found:
+        try:
+            body = json.loads(example.read_text("utf-8"))
+            Encoder(contract.schema).encode(body)
+            agency = body.get("agency", "") if contract.owner == ANY else contract.owner
+            contract.envelope(body, agency, _NOW, "batch")
+        except Refused as error:
+            yield Finding(example, 1, "example", str(error), error.mend or _AS_SCHEMA)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            yield Finding(example, 1, "example", f"it isn't a body of this schema: {error}",
+                          _AS_SCHEMA)  # fmt: skip
+
+
+def _line_of(file: Path, field: str) -> int:
+    """The line on which a field is described; that of `schema` where it isn't."""
+    text = file.read_text("utf-8").splitlines()
+    wanted = re.compile(rf"^\s*(- )?(- )?name: [\"']?{re.escape(field)}[\"']?\s*$")
+    return next((n for n, line in enumerate(text, 1) if wanted.match(line)),
+                line_in(file, ("schema",)))  # fmt: skip
+
+
+def _stopped(error: Stop, file: Path, rule: str) -> Finding:
+    said = _PLACE.match(str(error))
+    if said is None:
+        return Finding(file, 1, rule, str(error), error.mend)
+    return Finding(Path(said["file"]), int(said["line"] or 1), rule, said["what"], error.mend)
+
+
+def in_order(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by file and line."""
+    return sorted(findings, key=lambda one: (str(one.file), one.line, one.rule))

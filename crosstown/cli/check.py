@@ -1,0 +1,79 @@
+"""`crosstown check`: whether contracts hold, without a cluster; for people, programs and CI."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crosstown.cli.shell import HomeOption, err, out, print_json, settings
+
+
+class Form(Enum):
+    """For whom it prints."""
+
+    HUMAN = "human"
+    JSON = "json"
+    GITHUB = "github"
+
+
+def command(
+    path: Annotated[
+        Path | None,
+        typer.Argument(help="A contract repository; else CROSSTOWN_SCHEMAS, else what ships."),
+    ] = None,
+    home: HomeOption = None,
+    output: Annotated[
+        Form, typer.Option("--output", "-o", help="For people, JSON, or annotations for a CI.")
+    ] = Form.HUMAN,
+) -> None:
+    """Try every rule on every contract: schema, mapping, examples, versions, sensitivity, owner.
+
+    Ends with 3 where something is wrong. Each rule: docs/decisions/0015.
+
+    Examples: `crosstown check`, `crosstown check schemas -o github`
+    """
+    from importlib.resources import files
+
+    from crosstown.checking import check, in_order
+
+    folder = path or settings(home).schemas or Path(str(files("schemas")))
+    found = check(folder)
+    findings = in_order(found.findings)
+    match output:
+        case Form.JSON:
+            print_json({
+                "path": str(folder), "contracts": found.contracts, "versions": found.versions,
+                "findings": [
+                    {"file": str(one.file), "line": one.line, "rule": one.rule, "what": one.what,
+                     "mend": one.mend}
+                    for one in findings
+                ],
+            })  # fmt: skip
+        case Form.GITHUB:
+            for one in findings:
+                text = f"{one.what} -> {one.mend}" if one.mend else one.what
+                out.print(f"::error file={_escaped(str(one.file), property_=True)},line={one.line},"
+                          f"title={one.rule}::{_escaped(text)}", markup=False)  # fmt: skip
+        case Form.HUMAN:
+            for one in findings:
+                out.print(f"{one.file}:{one.line}: {one.rule}: {one.what}", markup=False)
+                if one.mend:
+                    out.print(f"  -> {one.mend}", markup=False)
+            wrong = (
+                f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "all hold"
+            )
+            (err if findings else out).print(
+                f"{found.contracts} contracts in {found.versions} versions under {folder}: {wrong}",
+                markup=False,
+            )
+    if findings:
+        raise typer.Exit(3)
+
+
+def _escaped(text: str, *, property_: bool = False) -> str:
+    """Text in a workflow command: GitHub's own way of escaping."""
+    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return text.replace(":", "%3A").replace(",", "%2C") if property_ else text
