@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     """The secret under which erased records are named; unset: the home's own, made once."""
     erasure_hours: float = Field(default=24.0, gt=0)
     """How long erased bytes may still lie in old segments of Crosstown's own topics."""
-    memory_events: int = Field(default=500_000, ge=0)
+    memory_events: int = Field(default=1_000_000, ge=0)
     """How many events a shard of `cases` holds in memory; what is longest untouched lies in a file."""
     keep_seconds: float = Field(default=30.0, gt=0)
     """How often a shard of `cases` writes what changed to that file, at most."""

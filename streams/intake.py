@@ -14,7 +14,7 @@ from crosstown import generation, metrics
 from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
 from crosstown.erasures import Key
-from crosstown.errors import Refused, Unavailable
+from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.intake import EVERY_PARTITION, Accepted, Intake
 from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
@@ -37,7 +37,7 @@ class Shell:
         admin = wait_for_broker(program.settings, program.endpoints, timeout=30)
         self._accepted = generation.live(program.settings, program.endpoints).accepted
         self._shards = len(admin.list_topics(timeout=10).topics[self._accepted].partitions)
-        self._read_at = 0.0
+        self._read_at = self._looked_at = self._newest = 0.0
         self._intake = self._read_contracts()
 
     def work(self, batch: list[Message]) -> Iterator[Output]:
@@ -58,6 +58,25 @@ class Shell:
             metrics.accepted.labels(*labels).inc(count)
 
     def _accept(self, message: Message) -> Accepted:
+        """Before a message becomes a dead letter, contracts that have changed since are read again."""
+        try:
+            return self._tried(message)
+        except Refused:
+            if not self._changed():
+                raise
+            self._intake = self._read_contracts()
+            return self._tried(message)
+
+    def _changed(self) -> bool:
+        """Whether a file of the contracts is newer than what was read; looked at once a second."""
+        now = time.monotonic()
+        if now < self._looked_at + 1:
+            return False
+        self._looked_at = now
+        newest = max((f.stat().st_mtime for f in self._folder.rglob("*.*")), default=0.0)
+        return newest > self._newest
+
+    def _tried(self, message: Message) -> Accepted:
         if not self._intake.knows(message.topic()) and time.monotonic() > self._read_at + 1:
             self._intake = self._read_contracts()
         while True:
@@ -71,8 +90,18 @@ class Shell:
                     raise Lost from None
 
     def _read_contracts(self) -> Intake:
+        """The contracts as they are in the files now; broken ones don't replace good ones."""
         self._read_at = time.monotonic()
-        contracts = Repository.of(self._program.settings)
+        newest = time.time()
+        try:
+            contracts = Repository.of(self._program.settings)
+        except Stop as error:
+            if not self._newest:
+                raise
+            log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
+            self._newest = newest
+            return self._intake
+        self._newest, self._folder = newest, contracts.path
         key = Key(self._program.home.erasure_key(self._program.settings))
         return Intake(contracts, self._registry.schema, self._shards, key.fingerprint)
 

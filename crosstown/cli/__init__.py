@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "stats": "crosstown.cli.stats",
     "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
+    "dead-letters": "crosstown.cli.dead_letters",
     "agencies": "crosstown.cli.agencies",
     "check": "crosstown.cli.check",
     "places": "crosstown.cli.places",
