@@ -96,8 +96,7 @@ class Intake:
         found = self.contracts.for_topic(topic)
         if found is None:
             raise Refused("no-contract", f"no contract stands behind {topic}",
-                          mend="add it to the contract repository, restart, move published.sqlite out of the publisher's "
-                               "home (it knows these events as sent), and publish again")  # fmt: skip
+                          mend="add it to the contract repository, then crosstown dead-letters replay")  # fmt: skip
         self._topics[topic] = found
         return found
 

@@ -157,9 +157,9 @@ class Neighbourhoods:
             + one.envelope
             for one in said
         )
-        nodes: Iterable[Node] = hood.nodes[hood.kept :]
         if anew:
-            nodes = {n for one in said for n in _nodes(read_prefix(one.envelope)[0])}
+            self._prune(hood, {n for one in said for n in _nodes(read_prefix(one.envelope)[0])})
+        nodes = hood.nodes[hood.kept :]
         if not hood.id:
             hood.id = self._store.new_id()
         return Kept(
@@ -168,12 +168,19 @@ class Neighbourhoods:
         )  # fmt: skip
 
     def clean(self, hood: Hood) -> None:
-        """The store has it as it is now."""
-        if hood.forgot:
-            hood.events = [event for event in hood.events if event in self.city.events]
+        """The store has it as it is now; nothing of it, where nothing was said."""
         hood.dirty = hood.forgot = False
         hood.joined = []
-        hood.kept = len(hood.nodes)
+        hood.kept = len(hood.nodes) if hood.events else 0
+
+    def _prune(self, hood: Hood, named: set[Node]) -> None:
+        """Only what is still named holds it together."""
+        hood.events = [event for event in hood.events if event in self.city.events]
+        for node in hood.nodes:
+            if node not in named:
+                del self._hoods[node]
+        hood.nodes = [node for node in hood.nodes if node in named]
+        hood.kept = 0
 
     def put_away(self, hood: Hood) -> None:
         """Take from memory what is clean."""

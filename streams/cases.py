@@ -55,6 +55,7 @@ class CaseShard(Shard):
         self._every = every
         self._cities: dict[str, Neighbourhoods] = {}
         self._words: list[tuple[bytes, int, bytes]] = []
+        self._unwritten: list[tuple[Neighbourhoods, Hood]] = []
         self._batch = 0
         self._kept = store.offset
         self._next_keep = time.monotonic() + every
@@ -200,7 +201,10 @@ class CaseShard(Shard):
                 city.put_away(hood)
 
     def _write(self, hoods: list[tuple[Neighbourhoods, Hood]], offset: int | None = None) -> bool:
+        """What is to be forgotten and couldn't be written over is tried again the next time."""
+        hoods = [*self._unwritten, *(one for one in hoods if one not in self._unwritten)]
         written = self._store.write((city.kept(hood) for city, hood in hoods), self._words, offset)
+        self._unwritten = [] if written else [one for one in hoods if one[1].forgot]
         if written:
             for city, hood in hoods:
                 city.clean(hood)

@@ -21,6 +21,7 @@ from test_linking import (
     Reader,
     by_the_rule,
     drawn,
+    say,
     thrown,
     window_of,
 )
@@ -42,6 +43,7 @@ class Shard(Reader):
         self.store = StateStore(path, "test")
         self.hoods: dict[str, Neighbourhoods] = {}
         self.fetched = 0
+        self.for_good: set[str] = set()
 
     def city(self, jurisdiction: str) -> Any:
         if jurisdiction not in self.hoods:
@@ -65,7 +67,9 @@ class Shard(Reader):
         before = len(self.store.away)
         self.put_away()
         self.fetched += len(self.store.away) != before
-        if self.dice.random() < 0.3:
+        if self.erased and self.erased <= self.for_good and self.dice.random() < 0.5:
+            self.sweep()
+        elif self.dice.random() < 0.3:
             self.die_and_come_back()
 
     def sweep(self) -> None:
@@ -74,7 +78,7 @@ class Shard(Reader):
             for event in list(city.city.events):
                 city.forget(event)
         self.die_and_come_back()
-        for hood in self.store.away:
+        for hood in list(self.store.away):
             for fields, _ in neighbourhoods.sayings(self.store.body(hood)):
                 assert fields["record"] not in self.erased
                 assert not fields["type"].startswith("link.") or not self.erased & {*fields["refs"]}
@@ -111,6 +115,8 @@ class Shard(Reader):
 def hold(history: History, path: Path, seed: int) -> int:
     """Whether it comes out as the rule says; gives in how many batches something came back."""
     shard = Shard(path, seed)
+    forgets = [one for batch in history for one in batch if isinstance(one, Forget)]
+    shard.for_good = {one.record for one in forgets} - {o.record for o in forgets if not o.yes}
     try:
         for batch in history:
             shard.batch(batch)
@@ -144,6 +150,38 @@ def test_what_is_put_away_differs_from_the_rule(tmp_path: Path) -> None:
 @pytest.mark.long
 def test_what_is_put_away_differs_from_the_rule_in_a_long_run(tmp_path: Path) -> None:
     held(tmp_path, 5_000)
+
+
+def test_a_place_goes_with_the_record_that_was_forgotten(path: Path) -> None:
+    """Its name and place leave the store; who comes there later is still found."""
+    shard = Shard(path, 0)
+    shard.put_away = shard.die_and_come_back = lambda: None  # type: ignore[method-assign]
+    shard.batch([say("a/r/1", 0, place="p:1")])
+    shard.erased.add("a/r/1")
+    for city in shard.hoods.values():
+        city.erase("a/r/1".__eq__)
+        for event in list(city.city.events):
+            city.forget(event)
+        list(city.changes())
+    keep_all(shard)
+    assert not list(shard.store.nodes("us-a"))
+    for record, at in (("b/r/1", 0), ("c/r/1", 10)):
+        shard.batch([say(record, at, place="p:1")])
+        keep_all(shard)
+        for city in shard.hoods.values():
+            for hood in city.hoods():
+                shard.store.put_away(hood.id, city.records_of(hood))
+                city.put_away(hood)
+    assert set(shard.found().records.values()) >= {frozenset({"b/r/1", "c/r/1"})}
+    shard.store.discard()
+
+
+def keep_all(shard: Shard) -> None:
+    for city in shard.hoods.values():
+        dirty = [hood for hood in city.hoods() if hood.dirty]
+        assert shard.store.write(map(city.kept, dirty))
+        for hood in dirty:
+            city.clean(hood)
 
 
 def kept(number: int, body: bytes = b"x" * 100) -> Kept:
