@@ -26,6 +26,7 @@ from crosstown.repository import Repository
 from crosstown.running import running
 from crosstown.running_program import RunningProgram
 from crosstown.settings import Settings
+from crosstown.state_store import clear
 from crosstown.supervise import NAMES, PROGRAMS
 from crosstown.sweep import messages
 from crosstown.timeline import city_digest
@@ -125,6 +126,10 @@ class Rebuild:
             said = generation.said(self._settings, self._endpoints)
             if said.get(NEXT) == plan:
                 generation.remove(self._settings, self._endpoints, plan, keep=self._live)
+                keep = {one.cases for name, one in said.items() if name != NEXT} | {
+                    self._live.cases
+                }
+                clear(Home(self._settings.home).state, keep)
                 generation.say(self._settings, self._endpoints, next=None)
 
     def swap(self, done: Rebuilt) -> None:

@@ -86,6 +86,9 @@ def test_same_sayings_give_other_cases(city: City) -> None:
     assert said["digest"] == said["live_digest"] == figures["digest"]
     assert (said["cases"], said["partitions"]) == (figures["cases"], 1)
     assert city.topics() == before, "a comparison leaves nothing behind"
+    live = generation.live(*city.where).cases
+    state = {file.name.partition("-")[0] for file in (city.home / "state").glob("*.sqlite")}
+    assert state <= {live}, "nor does it on the disk"
     assert city.stats() == figures
     human = city("rebuild").ok().out
     assert "the same, record by record" in human
