@@ -43,8 +43,10 @@ MORE_WAIT: Final = 0.01
 CHUNK: Final = 1_000
 STALL: Final = 45.0
 """Seconds for which committed data may lie unread before a program is ended, to be started again."""
-CALL: Final = 15.0
-"""Seconds that one transactional call may take before it is asked again."""
+CALL: Final = 7.0
+"""Seconds that one transactional call may take before it is asked again.
+
+After three of them, 21 s, the outcome of a commit is unknown, and is found out."""
 
 
 class Output(NamedTuple):

@@ -15,9 +15,11 @@ HOST: Final = b"127.0.0.1"
 class Cutter:
     """Stands before a broker; clients that come through it are told that it is the broker.
 
-    `cut` says what happens to the next EndTxn, once: "before" it is forwarded the line is cut, so
-    the transaction stays open; "after" it is forwarded and answered, but the answer is swallowed;
-    "hold" keeps it, with the transaction open, until the client is gone. `happened` is set then.
+    `cut` says what happens to the next EndTxn, once: "before" it is forwarded the line is cut;
+    "after" it is forwarded and answered, but the answer is swallowed and the line cut. To each, until
+    `cut("")`: "hold" keeps it, with the transaction open; "mute" forwards it and swallows the answer.
+    `happened` is set then. After a cut the client asks again by itself; after "hold" and "mute" it
+    can't know what came of its transaction.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -52,32 +54,38 @@ class Cutter:
             except OSError:
                 client.close()
                 continue
-            waited: set[bytes] = set()
+            waited: dict[bytes, str] = {}
             for one, two, asks in ((client, broker, True), (broker, client, False)):
                 threading.Thread(
                     target=self._forward, args=(one, two, waited, asks), daemon=True
                 ).start()
 
     def _forward(
-        self, one: socket.socket, two: socket.socket, waited: set[bytes], asks: bool
+        self, one: socket.socket, two: socket.socket, waited: dict[bytes, str], asks: bool
     ) -> None:
         with contextlib.suppress(OSError, struct.error):
             while True:
                 size = _exactly(one, 4)
                 frame = _exactly(one, *struct.unpack(">i", size))
                 if asks and self._ends(frame):
-                    how, self._cut = self._cut, ""
-                    if how == "after":
-                        waited.add(frame[4:8])
+                    how = self._cut
+                    if how in ("before", "after"):
+                        self._cut = ""
+                    if how in ("after", "mute"):
+                        waited[frame[4:8]] = how
                     else:
                         self.happened.set()
                         if how == "hold":
-                            _exactly(one, 1 << 30)
+                            continue
                         break
                 if not asks:
-                    if frame[:4] in waited:
+                    swallowed = waited.pop(frame[:4], "")
+                    if swallowed:
                         self.happened.set()
+                    if swallowed == "after":
                         break
+                    if swallowed:
+                        continue
                     frame = frame.replace(self._its, self._mine)
                 two.sendall(size + frame)
         for end in (one, two):

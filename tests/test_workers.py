@@ -217,10 +217,22 @@ def _cut(how: str) -> Callable[[Workers], None]:
     return cut
 
 
+def _silence(how: str) -> Callable[[Workers], None]:
+    """For longer than a worker asks: it must find out what came of its transaction."""
+
+    def cut(workers: Workers) -> None:
+        _cut(how)(workers)
+        time.sleep(24)
+        workers.cutter.cut("")
+
+    return cut
+
+
 def _cut_and_kill(how: str) -> Callable[[Workers], None]:
     def cut(workers: Workers) -> None:
         _cut(how)(workers)
         workers.end("cases", signal.SIGKILL, -9)
+        workers.cutter.cut("")
         workers.start("cases")
 
     return cut
@@ -256,6 +268,8 @@ SHORT: Final[dict[str, Callable[[Workers], None]]] = {
     "line cut before EndTxn": _cut("before"),
     "line cut after EndTxn": _cut("after"),
     "line cut after EndTxn, then killed": _cut_and_kill("after"),
+    "EndTxn never comes, and the worker lives": _silence("hold"),
+    "EndTxn is never answered, and the worker lives": _silence("mute"),
 }
 LONG: Final = {
     **SHORT,
