@@ -14,7 +14,7 @@ from installation import Installation
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PASTED = [one for one in BLOCKS if "crosstown publish events -" in one or "crosstown bridge" in one]
-OPTION = re.compile(r"crosstown (?P<command>[a-z]+)\b[^\n#`]*?(?P<option>--[a-z-]+)")
+OPTION = re.compile(r"crosstown (?P<command>[a-z-]+)\b[^\n#`]*?(?P<option>--[a-z-]+)")
 
 
 @pytest.mark.parametrize("block", PASTED, ids=["a line of JSON", "a hand carry"])
