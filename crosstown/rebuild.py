@@ -126,10 +126,7 @@ class Rebuild:
             said = generation.said(self._settings, self._endpoints)
             if said.get(NEXT) == plan:
                 generation.remove(self._settings, self._endpoints, plan, keep=self._live)
-                keep = {one.cases for name, one in said.items() if name != NEXT} | {
-                    self._live.cases
-                }
-                clear(Home(self._settings.home).state, keep)
+                clear(Home(self._settings.home).state, {self._live.cases})
                 generation.say(self._settings, self._endpoints, next=None)
 
     def swap(self, done: Rebuilt) -> None:

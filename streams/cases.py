@@ -220,7 +220,8 @@ def run(program: Program) -> None:
     contracts = Repository.of(program.settings)
     said = generation.said(program.settings, program.endpoints)
     live = said.get(generation.LIVE, Generation()).with_windows(contracts)
-    clear(program.home.state, {one.cases for one in (live, *said.values())})
+    following = said.get(generation.NEXT, live)
+    clear(program.home.state, {live.cases, following.cases})
     for words in generation.differing(live, contracts):
         log.warning("%s: it takes effect with crosstown rebuild --swap", words)
     fold(replace(program, group=live.cases), live)

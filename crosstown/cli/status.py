@@ -31,7 +31,8 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
     given = settings(home)
     now = running(given, NAMES)
     show(now, given.home, output)
-    if now.ready and output is Output.HUMAN and _swap_is_unfinished(given, now):
+    there = any(one.name == "broker" and one.state == "running" for one in now.processes)
+    if there and output is Output.HUMAN and _swap_is_unfinished(given, now):
         out.print("a rebuild is swapped in and wasn't finished: crosstown rebuild", markup=False)
 
 
