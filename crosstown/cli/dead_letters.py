@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
-from rich.text import Text
 
 from crosstown.cli.shell import (
     HomeOption,
@@ -126,15 +124,11 @@ def _list(found: Any, output: Output) -> list[Any]:
         last[one.topic, one.reason] = one
     if not counts:
         return []
-    table = Table(box=None, pad_edge=False)
-    for column in ("letters", "topic", "reason", "the last one", "says"):
-        table.add_column(
-            column, justify="right" if column == "letters" else "left", overflow="fold"
-        )
     for at, count in counts.most_common():
-        one = last[at]
-        table.add_row(f"{count:,}", *map(Text, (*at, one.name, one.detail)))
-    out.print(table)
+        topic, reason = at
+        out.print(f"{count:,} on {topic}: {reason}", markup=False)
+        out.print(f"  {last[at].detail}", markup=False)
+        out.print(f"  the last one: {last[at].name}", markup=False)
     out.print(
         "mended? see what would pass now: crosstown dead-letters replay", style="dim", markup=False
     )
