@@ -10,14 +10,7 @@ import time
 from collections.abc import Iterable
 
 from crosstown.cases import City
-from crosstown.envelope import (
-    VIAS,
-    Envelope,
-    content_hash,
-    prefix_bytes,
-    read_prefix,
-    suffix_bytes,
-)
+from crosstown.envelope import Envelope, saying
 from crosstown.identity import event_id
 
 DAY = 86_400_000_000
@@ -34,12 +27,7 @@ def say(city: City, number: int, place: int, day: float) -> None:
         place=f"address:{place}-elm-st", concern="housing-condition", known_at=int(day * DAY),
         via="batch",
     )  # fmt: skip
-    prefix = prefix_bytes(envelope)
-    city.say(
-        content_hash(prefix, b"12345"), read_prefix(prefix)[0],
-        prefix + suffix_bytes(envelope.known_at, envelope.via), len(prefix), envelope.known_at,
-        VIAS.index(envelope.via),
-    )  # fmt: skip
+    city.say(*saying(envelope, b"12345"))
 
 
 def microseconds(city: City, sayings: Iterable[tuple[int, int, float]]) -> float:

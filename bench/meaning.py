@@ -19,7 +19,7 @@ from typing import Final
 from connectors import source
 from crosstown.cases import City
 from crosstown.checked import Checker
-from crosstown.envelope import VIAS, content_hash, prefix_bytes, read_prefix, suffix_bytes
+from crosstown.envelope import saying
 from crosstown.naming import Naming
 from crosstown.repository import Repository
 from crosstown.source import Reject
@@ -96,13 +96,8 @@ def cases(files: Sequence[Path], concern_maps: Collection[str] = ()) -> list[Cas
                 continue
             for event in row:
                 e = event.envelope
-                prefix = prefix_bytes(e)
                 city = cities.setdefault(e.jurisdiction, City(e.jurisdiction, contracts.window))
-                city.say(
-                    content_hash(prefix, b""), read_prefix(prefix)[0],
-                    prefix + suffix_bytes(e.known_at, e.via), len(prefix), e.known_at,
-                    VIAS.index(e.via),
-                )  # fmt: skip
+                city.say(*saying(e, b""))
     found: dict[str, list[str]] = defaultdict(list)
     for city in cities.values():
         for change in city.changes():

@@ -1,6 +1,6 @@
 """What the state of `cases` costs after the fact: starting again with and without its file; rebuild.
 
-measure(bone, stamp)   on a backbone whose topics are filled and whose programs stand still
+measure(bone, say_one)   on a backbone whose topics are filled and whose programs stand still
 """
 
 from __future__ import annotations

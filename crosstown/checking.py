@@ -22,7 +22,7 @@ from crosstown.contract import ANY, Contract
 from crosstown.errors import Refused, Stop
 from crosstown.guards import guard
 from crosstown.mapping import Expression
-from crosstown.repository import ConcernsFile, contract_of, named, owners
+from crosstown.repository import ConcernsFile, alone, contract_of, named, owners
 from crosstown.yaml_file import line_in, read_plain, read_yaml
 
 RULES: Final = {
@@ -87,7 +87,11 @@ def check(folder: Path) -> Checked:
         return Checked(0, 0, (_stopped(error, folder, "file"),))
     by_name: dict[str, list[tuple[int, Path]]] = {}
     for owner in owners(folder):
-        found += _alone(owner)
+        for file in alone(owner):
+            missing = f"{file.stem}{'.avsc' if file.suffix == '.yaml' else '.yaml'} is missing"
+            found.append(
+                Finding(file, 1, "alone", missing, "docs/decisions/0006 says what a contract is")
+            )
         for file in sorted(owner.glob("*.yaml")):
             number = named(file)
             if number is None:
@@ -99,15 +103,6 @@ def check(folder: Path) -> Checked:
     for versions in by_name.values():
         found += _contract(sorted(versions), agencies)
     return Checked(len(by_name), sum(map(len, by_name.values())), tuple(found))
-
-
-def _alone(owner: Path) -> Iterator[Finding]:
-    stems = {ext: {file.stem for file in owner.glob(f"*.{ext}")} for ext in ("yaml", "avsc")}
-    for stem in sorted(stems["yaml"] ^ stems["avsc"]):
-        there = "yaml" if stem in stems["yaml"] else "avsc"
-        missing = "avsc" if there == "yaml" else "yaml"
-        yield Finding(owner / f"{stem}.{there}", 1, "alone", f"{stem}.{missing} is missing",
-                      "docs/decisions/0006 says what a contract is")  # fmt: skip
 
 
 def _contract(versions: list[tuple[int, Path]], agencies: Agencies) -> Iterator[Finding]:

@@ -59,10 +59,6 @@ class Intake:
     _decoders: dict[tuple[int, str], Decoder] = field(default_factory=dict)
     _topics: dict[str, tuple[Contract, str]] = field(default_factory=dict)
 
-    def knows(self, topic: str) -> bool:
-        """Whether a contract stands behind the topic."""
-        return topic in self._topics or self.contracts.for_topic(topic) is not None
-
     def accept(self, topic: str, value: bytes | None, headers: Headers, stamp: int) -> Accepted:
         """The accepted form of a message; `stamp` is its Kafka time stamp, microseconds UTC.
 

@@ -115,16 +115,15 @@ class Neighbourhoods:
         self._fetch_named(wanted, lambda name: self._is_erased(name) or wanted(name))
         self.city.restore(wanted)
 
-    def forget(self, event: bytes) -> bool:
-        """As `City.forget`; whether something was known of it."""
+    def forget(self, event: bytes) -> None:
+        """As `City.forget`."""
         said = self.city.sayings(event)
         if not said:
-            return False
+            return
         record = said[0].record
         hood = self._hoods[said[0].refs[0] if type(record) is Edge else record.name]
         self.city.forget(event)
         hood.dirty = hood.forgot = True
-        return True
 
     def changes(self) -> Iterator[Change]:
         """As `City.changes`."""

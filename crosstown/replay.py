@@ -8,27 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from io import BytesIO
 from itertools import islice
-from typing import Any, Final, cast
+from typing import Final
 
-import fastavro
 from confluent_kafka import KafkaException, Producer
 
 from crosstown import kafka
 from crosstown.dead_letter import TOPIC
 from crosstown.errors import Refused, Unavailable
-from crosstown.formats import DEAD_LETTER, plain
 from crosstown.home import Endpoints
 from crosstown.intake import Intake
-from crosstown.own_values import body_of
+from crosstown.reading import read_letter
 from crosstown.repository import Repository
 from crosstown.settings import Settings
 from crosstown.sweep import messages
 
 AT_ONCE: Final = 500
 """Letters that one transaction says again."""
-_SCHEMA: Final = fastavro.parse_schema(plain(DEAD_LETTER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +67,7 @@ def letters(
 
 def _opened(key: bytes, value: bytes, partition: int) -> Letter | None:
     try:
-        stream = BytesIO(body_of(value))
-        said = cast("dict[str, Any]", fastavro.schemaless_reader(stream, _SCHEMA, None))
+        said = read_letter(value)
         headers = tuple((one["name"], one["value"]) for one in said["headers"])
         return Letter(key.decode(), partition, said["reason"], said["detail"], said["topic"],
                       said["produced_at"], said["key"], said["value"], headers)  # fmt: skip

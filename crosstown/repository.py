@@ -91,7 +91,7 @@ class Repository:
 
         Raises `Stop` with file and line where something in it is wrong.
         """
-        folder = Path(str(files("schemas"))) if path is None else path
+        folder = path or shipped()
         if not folder.is_dir():
             raise Stop(
                 f"{folder} is no folder", mend="CROSSTOWN_SCHEMAS names a contract repository"
@@ -103,8 +103,8 @@ class Repository:
         found = _contract_files(folder)
         if path is not None:
             own = {_named(file) for file in found}
-            shipped = _contract_files(Path(str(files("schemas"))))
-            found += [f for f in shipped if f.parent.name == ANY and _named(f) not in own]
+            ours = _contract_files(shipped())
+            found += [f for f in ours if f.parent.name == ANY and _named(f) not in own]
         for file in found:
             contract = contract_of(file, agencies, mapped=_named(file) in concern_maps)
             versions[contract.id, contract.version] = contract.schema_text
@@ -139,6 +139,11 @@ class Repository:
         return (contract, agency) if contract and agency != ANY else None
 
 
+def shipped() -> Path:
+    """The contract repository that comes with Crosstown."""
+    return Path(str(files("schemas")))
+
+
 def _named(file: Path) -> str:
     """A contract file's contract, whatever its version: `<folder>/<name>`."""
     return f"{file.parent.name}/{file.stem.partition('.')[0]}"
@@ -147,11 +152,10 @@ def _named(file: Path) -> str:
 def _contract_files(folder: Path) -> list[Path]:
     found: list[Path] = []
     for owner in owners(folder):
-        yamls, schemas = (sorted(owner.glob(f"*.{ext}")) for ext in ("yaml", "avsc"))
-        for lone in {f.stem for f in yamls} ^ {f.stem for f in schemas}:
-            raise Stop(f"{owner / lone}: .yaml and .avsc belong together, one is missing",
+        for file in alone(owner):
+            raise Stop(f"{file.with_suffix('')}: .yaml and .avsc belong together, one is missing",
                        mend="docs/decisions/0006 says what a contract is")  # fmt: skip
-        found += yamls
+        found += sorted(owner.glob("*.yaml"))
     return found
 
 
@@ -161,6 +165,15 @@ def owners(folder: Path) -> list[Path]:
         owner for owner in sorted(folder.iterdir())
         if owner.is_dir() and owner.name not in _NOT_OWNERS and not owner.name.startswith(".")
     ]  # fmt: skip
+
+
+def alone(owner: Path) -> list[Path]:
+    """The files of contracts in an owner's folder whose other half isn't there."""
+    halves = {".yaml": ".avsc", ".avsc": ".yaml"}
+    return sorted(
+        file for file in owner.iterdir()
+        if file.suffix in halves and not file.with_suffix(halves[file.suffix]).exists()
+    )  # fmt: skip
 
 
 def named(file: Path) -> tuple[str, int] | None:

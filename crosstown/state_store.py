@@ -50,14 +50,15 @@ class StateStore:
         """`of` says whose state it is: a store of something else is deleted."""
         self._path = path
         self._in_file = True
-        self._places: dict[str, int] = {}
         self._connection = self._open(of)
         self.offset = int(self._said("offset") or 0)
-        self._next = self._one("select coalesce(max(id), 0) from hood") + 1
         self.away: dict[int, int] = dict(self._rows("select id, records from hood"))
         """Of each neighbourhood that isn't in memory, the number of its records."""
         self.records = sum(self.away.values())
-        self._places = {name: number for number, name in self._rows("select id, name from place")}
+        self._next = max(self.away, default=0) + 1
+        self._places: dict[str, int] = {
+            name: number for number, name in self._rows("select id, name from place")
+        }
 
     def find(self, jurisdiction: str, node: str) -> int:
         """The neighbourhood that a node belongs to; 0 = none that is kept."""
@@ -210,10 +211,6 @@ class StateStore:
     def _said(self, name: str) -> str | None:
         found = self._rows("select value from about where name = ?", (name,))
         return found[0][0] if found else None
-
-    def _one(self, sql: str) -> int:
-        ((found,),) = self._rows(sql)
-        return int(found)
 
     def _rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Any]:
         try:

@@ -184,12 +184,9 @@ class CaseShard(Shard):
 
     def _put_away(self, events: int) -> None:
         """Take the coldest neighbourhoods from memory, with at least so many events in all."""
-        cold = sorted(
-            ((h.used, i, h, c) for c in self._cities.values() for i, h in enumerate(c.hoods())),
-            key=lambda one: one[:2],
-        )
+        all_here = [(city, hood) for city in self._cities.values() for hood in city.hoods()]
         chosen = []
-        for _, _, hood, city in cold:
+        for city, hood in sorted(all_here, key=lambda one: one[1].used):
             if events <= 0:
                 break
             if not city.waits(hood):

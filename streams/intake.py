@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
@@ -20,7 +21,7 @@ from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
 from crosstown.registry import Registry
-from crosstown.repository import Repository
+from crosstown.repository import Repository, shipped
 from crosstown.transact import Lost, Output, run_stateless
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ class Shell:
         admin = wait_for_broker(program.settings, program.endpoints, timeout=30)
         self._accepted = generation.live(program.settings, program.endpoints).accepted
         self._shards = len(admin.list_topics(timeout=10).topics[self._accepted].partitions)
-        self._read_at = self._looked_at = self._newest = 0.0
+        self._looked_at = 0.0
+        self._read: frozenset[tuple[str, int, int]] = frozenset()
         self._intake = self._read_contracts()
 
     def work(self, batch: list[Message]) -> Iterator[Output]:
@@ -68,17 +70,24 @@ class Shell:
             return self._tried(message)
 
     def _changed(self) -> bool:
-        """Whether a file of the contracts is newer than what was read; looked at once a second."""
+        """Whether the files of the contracts aren't those that were read; looked at once a second."""
         now = time.monotonic()
         if now < self._looked_at + 1:
             return False
         self._looked_at = now
-        newest = max((f.stat().st_mtime for f in self._folder.rglob("*.*")), default=0.0)
-        return newest > self._newest
+        return self._files() != self._read
+
+    def _files(self) -> frozenset[tuple[str, int, int]]:
+        """What tells contracts from changed ones: each file's path, time and size."""
+        folder = self._program.settings.schemas or shipped()
+        found = set()
+        for file in folder.rglob("*.*"):
+            with contextlib.suppress(FileNotFoundError):  # it was just replaced
+                one = file.stat()
+                found.add((str(file), one.st_mtime_ns, one.st_size))
+        return frozenset(found)
 
     def _tried(self, message: Message) -> Accepted:
-        if not self._intake.knows(message.topic()) and time.monotonic() > self._read_at + 1:
-            self._intake = self._read_contracts()
         while True:
             try:
                 return self._intake.accept(
@@ -91,17 +100,15 @@ class Shell:
 
     def _read_contracts(self) -> Intake:
         """The contracts as they are in the files now; broken ones don't replace good ones."""
-        self._read_at = time.monotonic()
-        newest = time.time()
+        first = not self._read
+        self._read = self._files()
         try:
             contracts = Repository.of(self._program.settings)
         except Stop as error:
-            if not self._newest:
+            if first:
                 raise
             log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
-            self._newest = newest
             return self._intake
-        self._newest, self._folder = newest, contracts.path
         key = Key(self._program.home.erasure_key(self._program.settings))
         return Intake(contracts, self._registry.schema, self._shards, key.fingerprint)
 

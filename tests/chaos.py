@@ -20,7 +20,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from crosstown.cases import City
 from crosstown.checked import Checker
-from crosstown.envelope import VIAS, content_hash, prefix_bytes, read_prefix, suffix_bytes
+from crosstown.envelope import saying
 from crosstown.home import Home
 from crosstown.repository import Repository
 from crosstown.source import Reject, Source
@@ -139,13 +139,8 @@ def expected(source: Source, files: Sequence[Path], contracts: Repository) -> di
             assert not isinstance(row, Reject)
             for said in row:
                 e = said.envelope
-                prefix = prefix_bytes(e)
                 city = cities.setdefault(e.jurisdiction, City(e.jurisdiction, contracts.window))
-                city.say(
-                    content_hash(prefix, b"\0" * 5 + said.body), read_prefix(prefix)[0],
-                    prefix + suffix_bytes(e.known_at, e.via), len(prefix), e.known_at,
-                    VIAS.index(e.via),
-                )  # fmt: skip
+                city.say(*saying(e, b"\0" * 5 + said.body))
     return figures(cities.values())
 
 

@@ -25,15 +25,14 @@ from crosstown.casebook import Casebook, Row, connect
 from crosstown.casebook_schema import VIEWS
 from crosstown.casebook_store import Store
 from crosstown.cases import City
-from crosstown.envelope import (
-    VIAS,
+from crosstown.envelope import (  # fmt: skip
     Envelope,
     content_hash,
     prefix_bytes,
-    read_prefix,
+    saying,
     suffix_bytes,
     zigzag,
-)  # fmt: skip
+)
 from crosstown.erasures import Key
 from crosstown.errors import CrosstownError, Stop, Unavailable
 from crosstown.identity import case_key, event_id
@@ -90,13 +89,8 @@ def log(said: list[Envelope]) -> list[Row]:
     told = 0
     for n, one in enumerate(said):
         rows.append(Row("accepted", 0, n, *accepted(one)))
-        prefix = prefix_bytes(one)
         city = cities.setdefault(one.jurisdiction, City(one.jurisdiction, REPOSITORY.window))
-        city.say(
-            content_hash(prefix, bytes(6)), read_prefix(prefix)[0],
-            prefix + suffix_bytes(one.known_at, one.via), len(prefix), one.known_at,
-            VIAS.index(one.via),
-        )  # fmt: skip
+        city.say(*saying(one, bytes(6)))
         if n % 400 == 399 or one is said[-1]:
             for city in cities.values():
                 for c in city.changes():

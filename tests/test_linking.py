@@ -18,15 +18,7 @@ from oracle import Found, join
 
 from crosstown import timeline
 from crosstown.cases import Change, City
-from crosstown.envelope import (
-    STEPS,
-    VIAS,
-    Envelope,
-    content_hash,
-    prefix_bytes,
-    read_prefix,
-    suffix_bytes,
-)
+from crosstown.envelope import STEPS, VIAS, Envelope, prefix_bytes, read_prefix, saying
 from crosstown.formats import TIMELINE, plain
 from crosstown.identity import case_key, event_id
 
@@ -53,12 +45,8 @@ def say(
 
 def hear(city: City, envelope: Envelope, payload: bytes) -> None:
     prefix = prefix_bytes(envelope)
-    fields, end = read_prefix(prefix)
-    assert end == len(prefix)
-    via = VIAS.index(envelope.via)
-    shown = prefix + suffix_bytes(envelope.known_at, envelope.via)
-    content = content_hash(prefix, payload)
-    city.say(content, fields, shown, end, envelope.known_at, via)
+    assert read_prefix(prefix)[1] == len(prefix)
+    city.say(*saying(envelope, payload))
 
 
 @dataclass(frozen=True)

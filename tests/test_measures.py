@@ -15,14 +15,7 @@ import pytest
 from crosstown.casebook import Casebook, Row
 from crosstown.casebook_store import Sqlite
 from crosstown.cases import City
-from crosstown.envelope import (
-    VIAS,
-    Envelope,
-    content_hash,
-    prefix_bytes,
-    read_prefix,
-    suffix_bytes,
-)  # fmt: skip
+from crosstown.envelope import Envelope, saying  # fmt: skip
 from crosstown.erasures import Key
 from crosstown.home import Home
 from crosstown.identity import event_id
@@ -89,12 +82,7 @@ def messages(events: Iterable[Envelope]) -> Iterator[bytes]:
     """What `timelines` says when these events have been joined, framed."""
     city = City("us-xx-riverton", lambda _concern: 30 * DAY)
     for one in events:
-        prefix = prefix_bytes(one)
-        city.say(
-            content_hash(prefix, b""), read_prefix(prefix)[0],
-            prefix + suffix_bytes(one.known_at, one.via), len(prefix), one.known_at,
-            VIAS.index(one.via),
-        )  # fmt: skip
+        city.say(*saying(one, b""))
     for change in city.changes():
         body = message_bytes("us-xx-riverton", change.record, change.case_id, 1, change.case)
         yield bytes(5) + body

@@ -14,14 +14,7 @@ from oracle import join
 from riverton_said import REPOSITORY, sayings
 
 from crosstown.cases import City
-from crosstown.envelope import (
-    VIAS,
-    Envelope,
-    content_hash,
-    prefix_bytes,
-    read_prefix,
-    suffix_bytes,
-)  # fmt: skip
+from crosstown.envelope import Envelope, content_hash, prefix_bytes, saying  # fmt: skip
 from crosstown.identity import shard
 from crosstown.sample import showcase, write
 
@@ -91,14 +84,7 @@ def in_riverton(cases: list[list[Envelope]]) -> list[list[Envelope]]:
 
 def heard(said: Iterable[Saying]) -> list[Heard]:
     """What `City.say` is told of each."""
-    found: list[Heard] = []
-    for e, payload in said:
-        prefix = prefix_bytes(e)
-        found.append((e.jurisdiction, (
-            content_hash(prefix, payload), read_prefix(prefix)[0],
-            prefix + suffix_bytes(e.known_at, e.via), len(prefix), e.known_at, VIAS.index(e.via),
-        )))  # fmt: skip
-    return found
+    return [(e.jurisdiction, saying(e, payload)) for e, payload in said]
 
 
 def told(said: Sequence[Heard], batch: int) -> dict[tuple[str, str], tuple[str, bytes | None]]:

@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -54,19 +55,15 @@ class Shard(Reader):
         return self.hoods[jurisdiction]
 
     def forget(self, one: Forget) -> None:
-        if one.yes == (one.record in self.erased):
-            return
-        (self.erased.add if one.yes else self.erased.discard)(one.record)
         for jurisdiction in self.store.jurisdictions():
             self.city(jurisdiction)
-        for city in self.hoods.values():
-            (city.erase if one.yes else city.restore)(one.record.__eq__)
+        super().forget(replace(one, swept=False))  # `sweep` does that
 
     def batch(self, said: Any) -> None:
-        super().batch(said)
         before = len(self.store.away)
+        super().batch(said)
+        self.fetched += len(self.store.away) < before
         self.put_away()
-        self.fetched += len(self.store.away) != before
         if self.erased and self.erased <= self.for_good and self.dice.random() < 0.5:
             self.sweep()
         elif self.dice.random() < 0.3:

@@ -17,9 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import fastavro
 import pytest
 from chaos import Installation, expected, installation, until
 from confluent_kafka import Consumer, TopicPartition
@@ -27,11 +26,11 @@ from cutting import Cutter
 
 from connectors.events import Events
 from crosstown import kafka
-from crosstown.formats import TIMELINE, plain
 from crosstown.home import endpoints
 from crosstown.identity import shard
 from crosstown.naming import Naming
 from crosstown.own_values import body_of
+from crosstown.reading import read_timeline
 from crosstown.repository import Repository
 from crosstown.settings import Settings
 
@@ -40,6 +39,7 @@ PLACES: Final = (
     "us", "us-ma", "us-ma-boston", "us-xx", "us-xx-kestrel-county", "us-xx-riverton",
     "us-xx-eastvale", "us-xx-millbrook", "us-xx-fairhaven",
 )  # fmt: skip
+KEY: Final = "the same on both machines"
 A_SECOND: Final = 300
 SILENCE: Final = 120.0
 """Seconds after which a shard that says nothing under load is taken for dead; measured: below 30."""
@@ -101,7 +101,6 @@ class Ear:
             kafka.consumer(settings, endpoints(settings), group_id="ear", fetch_wait_max_ms=20)
         )
         self._reader.assign([TopicPartition("timelines", p, 0) for p in range(SHARDS)])
-        self._schema = fastavro.parse_schema(plain(TIMELINE))
         self.versions: dict[bytes, int] = {}
         self.heard: dict[int, list[float]] = {shard(place, SHARDS): [] for place in PLACES}
         self.twice: list[str] = []
@@ -133,20 +132,12 @@ class Ear:
             for message in self._reader.consume(500, 0.1):
                 if message.error() is not None:
                     continue
-                said: Any = fastavro.schemaless_reader(
-                    _stream(body_of(message.value())), self._schema, None
-                )
+                said = read_timeline(body_of(message.value()))
                 key, version = message.key(), said["version"]
                 if version <= self.versions.get(key, -1):
                     self.twice.append(f"{key!r}: {version} after {self.versions[key]}")
                 self.versions[key] = version
                 self.heard[message.partition()].append(time.monotonic())
-
-
-def _stream(data: bytes) -> Any:
-    from io import BytesIO
-
-    return BytesIO(data)
 
 
 class Workers:
@@ -161,7 +152,7 @@ class Workers:
         self._env = {
             **os.environ, "CROSSTOWN_HOME": str(folder / "elsewhere"), "CROSSTOWN_SLOT": "1",
             "CROSSTOWN_REGISTRY": where.registry,
-            "CROSSTOWN_ERASURE_KEY": "the same on both machines",
+            "CROSSTOWN_ERASURE_KEY": KEY,
         }  # fmt: skip
         self._direct = where.bootstrap
         self.running: dict[str, subprocess.Popen[bytes]] = {}
@@ -286,22 +277,14 @@ LONG: Final = {
 @contextmanager
 def working(folder: Path) -> Iterator[Workers]:
     """Two workers each of intake and cases on five shards."""
-    with (
-        pytest.MonkeyPatch.context() as environment,
-        installation_with_key(environment, folder) as home,
-    ):
-        workers = Workers(home, folder)
-        try:
-            yield workers
-        finally:
-            workers.close()
-
-
-@contextmanager
-def installation_with_key(environment: pytest.MonkeyPatch, folder: Path) -> Iterator[Installation]:
-    environment.setenv("CROSSTOWN_ERASURE_KEY", "the same on both machines")
-    with installation(folder / "home", partitions=SHARDS) as home:
-        yield home
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("CROSSTOWN_ERASURE_KEY", KEY)
+        with installation(folder / "home", partitions=SHARDS) as home:
+            workers = Workers(home, folder)
+            try:
+                yield workers
+            finally:
+                workers.close()
 
 
 def test_something_is_lost_or_doubled_by_two_workers(tmp_path: Path) -> None:

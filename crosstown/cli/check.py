@@ -35,11 +35,10 @@ def command(
 
     Examples: `crosstown check`, `crosstown check schemas -o github`
     """
-    from importlib.resources import files
-
     from crosstown.checking import check, in_order
+    from crosstown.repository import shipped
 
-    folder = path or settings(home).schemas or Path(str(files("schemas")))
+    folder = path or settings(home).schemas or shipped()
     found = check(folder)
     findings = in_order(found.findings)
     match output:
