@@ -137,7 +137,7 @@ class Bench:
 
     def filled(self, count: int) -> fold.Filled:
         if count not in self._filled:
-            self._filled[count] = fold.fill(self.bootstrap, count)
+            self._filled[count] = fold.fill(self.broker.how, count)
         return self._filled[count]
 
     def run(self, engine: Engine, count: int) -> Run:
@@ -147,20 +147,22 @@ class Bench:
         name = f"run-{self._runs}"
         state, log = self.folder / name, self.folder / f"{name}.log"
         output = f"{name}-out"
-        fold.make_topic(self.bootstrap, output)
-        group = Group(self.bootstrap, name, lambda topic: topic == source.topic)
+        fold.make_topic(self.broker.how, output)
+        group = Group(self.broker.how, name, lambda topic: topic == source.topic)
         env = {
             **os.environ,
             "CROSSTOWN_HOME": str(self.folder / "home"),
             "CROSSTOWN_BOOTSTRAP": self.bootstrap,
             "CROSSTOWN_REGISTRY": "http://127.0.0.1:9",
+            "BENCH_USER": self.broker.login["sasl.username"],
+            "BENCH_PASSWORD": self.broker.login["sasl.password"],
         }
         try:
             cost = _measured(engine.command(name, source.topic, output, state), env, group, log)
-            found = fold.read_back(self.bootstrap, output)
+            found = fold.read_back(self.broker.how, output)
         finally:
             group.close()
-            fold.delete_topics(self.bootstrap, name)
+            fold.delete_topics(self.broker.how, name)
             shutil.rmtree(state, ignore_errors=True)
         if found != (source.events, source.digest):
             sys.exit(

@@ -88,27 +88,27 @@ def digest_of(key: bytes, value: bytes) -> int:
     return zlib.crc32(value[5:], zlib.crc32(key))
 
 
-def make_topic(bootstrap: str, name: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+def make_topic(how: dict[str, Any], name: str) -> None:
+    admin = AdminClient(how)
     new = NewTopic(name, num_partitions=1, replication_factor=1)
     admin.create_topics([new], operation_timeout=30)[name].result(30)
 
 
-def delete_topics(bootstrap: str, *names: str) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap})
+def delete_topics(how: dict[str, Any], *names: str) -> None:
+    admin = AdminClient(how)
     present = set(admin.list_topics(timeout=10).topics)
     doomed = [topic for topic in present for name in names if topic == name or name in topic]
     for future in admin.delete_topics(doomed, operation_timeout=30).values() if doomed else ():
         future.result(30)
 
 
-def fill(bootstrap: str, count: int) -> Filled:
+def fill(how: dict[str, Any], count: int) -> Filled:
     """A new topic with `count` events."""
     topic = f"fold-{count}"
-    make_topic(bootstrap, topic)
+    make_topic(how, topic)
     producer = Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **how,
             "enable.idempotence": True,
             "linger.ms": 20,
             "partitioner": "murmur2_random",
@@ -132,11 +132,11 @@ def fill(bootstrap: str, count: int) -> Filled:
     return Filled(topic, count, size, digest)
 
 
-def read_back(bootstrap: str, topic: str) -> tuple[int, int]:
+def read_back(how: dict[str, Any], topic: str) -> tuple[int, int]:
     """How many outputs a topic holds, read_committed, and their digest."""
     consumer = Consumer(
         {
-            "bootstrap.servers": bootstrap,
+            **how,
             "group.id": "bench-check",
             "enable.auto.commit": False,
             "isolation.level": "read_committed",

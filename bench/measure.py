@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 from confluent_kafka import Consumer, TopicPartition
@@ -50,8 +51,8 @@ def cpu_of(process: psutil.Process) -> float:
 class Group:
     """A consumer group's place in its topics."""
 
-    def __init__(self, bootstrap: str, group: str, is_its: Callable[[str], bool]) -> None:
-        self._consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": group})
+    def __init__(self, how: dict[str, Any], group: str, is_its: Callable[[str], bool]) -> None:
+        self._consumer = Consumer({**how, "group.id": group})
         self._partitions = [
             TopicPartition(name, partition)
             for name, topic in self._consumer.list_topics(timeout=10).topics.items()

@@ -82,7 +82,7 @@ class Backbone:
 
     def program(self, name: str, is_its: Any, slack: int = 0) -> Cost:
         """Run one program over what lies in its topics."""
-        group = Group(self.broker.bootstrap, name, is_its)
+        group = Group(self.broker.how, name, is_its)
         try:
             return run_until_done(
                 [sys.executable, "-m", f"streams.{name}"],

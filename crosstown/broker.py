@@ -22,6 +22,7 @@ from crosstown.jars import classpath
 from crosstown.last_words import last_words
 from crosstown.living import end, marked, spawn
 from crosstown.lock import Lock
+from crosstown.login import OPERATOR, account, made
 from crosstown.ports import choose, free
 from crosstown.settings import Settings
 
@@ -48,6 +49,16 @@ class Broker:
         """Where clients reach it; the same over restarts unless a stranger took the port."""
         known = self._remembered() or self._choose_ports()
         return f"127.0.0.1:{known['port']}"
+
+    @property
+    def login(self) -> dict[str, str]:
+        """What the operator's clients say to be let in, in librdkafka's words."""
+        return account("PLAIN", OPERATOR, made(self.home))
+
+    @property
+    def how(self) -> dict[str, Any]:
+        """Where it is and how to be let in as its operator, in librdkafka's words."""
+        return {"bootstrap.servers": self.bootstrap, **self.login}
 
     @property
     def code(self) -> int | None:
@@ -99,7 +110,8 @@ class Broker:
         orphans = marked(self.home.path).items()
         end([process for process, command in orphans if "kafka.Kafka" in command], patience=5)
         known = self._choose_ports()
-        properties = node.configure(self.home.broker, known["port"], known["controller"])
+        secret = made(self.home)
+        properties = node.configure(self.home.broker, known["port"], known["controller"], secret)
         java = node.java(self.home, jars)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_name("broker.log.1"))
@@ -118,7 +130,7 @@ class Broker:
         from confluent_kafka.admin import AdminClient
 
         how: dict[str, Any] = {
-            "bootstrap.servers": self.bootstrap,
+            **self.how,
             "log_level": 0,
             "error_cb": lambda _error: None,
             "reconnect.backoff.ms": 20,

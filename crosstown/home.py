@@ -44,6 +44,11 @@ class Home:
         return self.path / "kafka"
 
     @property
+    def refusals(self) -> Path:
+        """Whom the embedded broker has refused what, a line each."""
+        return self.logs / "refusals.log"
+
+    @property
     def casebook(self) -> Path:
         """The read model, a SQLite file."""
         return self.path / "casebook.sqlite"

@@ -6,6 +6,7 @@ Sources: librdkafka's CONFIGURATION.md; docs/decisions/0002 for names, keys and 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from crosstown.errors import Stop, TimedOut, Unavailable
 from crosstown.home import Endpoints
+from crosstown.login import login
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,9 @@ TIMED: Final = {"cleanup.policy": "delete", "retention.ms": str(365 * 86_400_000
 DEAD: Final = {**TIMED, "cleanup.policy": "compact,delete", "max.message.bytes": "1500000"}
 ALERTS: Final = {**TIMED, "cleanup.policy": "compact,delete"}
 EVENTS: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
+
+
+_REFUSED: Final = re.compile("invalid|unsupported|not enabled", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,21 @@ def _keep_configs(admin: AdminClient, topics: Iterable[Topic], timeout: float) -
         future.result(timeout=timeout)
 
 
+def refused(error: KafkaError) -> None:
+    """Raise `Stop` where a cluster won't let this client in; called by every client's `poll`.
+
+    Without it a wrong password looks like a cluster that is slow to answer. A line that broke during
+    the handshake is no refusal.
+    """
+    said = error.str()
+    if error.code() == KafkaError._AUTHENTICATION and _REFUSED.search(said):  # noqa: SLF001 - its public name
+        raise Stop(
+            f"Kafka refuses the user name or password: {said}",
+            mend="look at sasl.username, sasl.password and sasl.mechanism in CROSSTOWN_KAFKA; who runs"
+            " the cluster can give a new password: crosstown agency rotate",
+        )
+
+
 def client(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, Any]:
     """Settings that every client shares; `more` uses librdkafka's names with `_` for `.`."""
     given = {name.replace("_", "."): value for name, value in more.items()}
@@ -110,6 +130,8 @@ def client(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, A
         "log_level": 4,
         "topic.metadata.refresh.interval.ms": 1000,
         "reconnect.backoff.max.ms": 1000,
+        "error_cb": refused,
+        **login(settings, endpoints),
         **settings.kafka,
         **given,
     }
@@ -142,9 +164,14 @@ def stamp_of(message: Message) -> int:
 def wait_for_broker(settings: Settings, endpoints: Endpoints, timeout: float) -> AdminClient:
     """An admin client of a cluster that answers; `Unavailable` after `timeout` seconds."""
     problems: list[str] = []
+    refusals: list[Stop] = []
 
     def remember(error: KafkaError) -> None:
         problems.append(error.str())
+        try:
+            refused(error)
+        except Stop as refusal:
+            refusals.append(refusal)
 
     admin = AdminClient({**client(settings, endpoints), "error_cb": remember, "log_level": 0})
     deadline = time.monotonic() + timeout
@@ -152,6 +179,8 @@ def wait_for_broker(settings: Settings, endpoints: Endpoints, timeout: float) ->
         try:
             admin.list_topics(timeout=max(0.1, min(2.0, deadline - time.monotonic())))
         except KafkaException as error:
+            if refusals:
+                raise refusals[0] from None
             if time.monotonic() >= deadline:
                 why = problems[-1] if problems else error.args[0].str()
                 raise Unavailable(

@@ -11,13 +11,22 @@ from typing import Final
 
 from crosstown.home import Home
 from crosstown.living import mark
+from crosstown.login import OPERATOR, write_private
 
 NODE: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.listener.names=CONTROLLER
-inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=CLIENTS
+listener.security.protocol.map=CLIENTS:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+listener.name.controller.sasl.enabled.mechanisms=PLAIN
+listener.name.clients.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.clients.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.clients.scram-sha-512.connections.max.reauth.ms=900000
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
 auto.create.topics.enable=false
 offsets.topic.num.partitions=4
 offsets.topic.replication.factor=1
@@ -51,19 +60,47 @@ rootLogger.level=warn
 rootLogger.appenderRef.console.ref=console
 logger.server.name=kafka.server.KafkaRaftServer
 logger.server.level=info
+appender.refusals.type=RollingFile
+appender.refusals.name=refusals
+appender.refusals.fileName=${sys:crosstown.refusals}
+appender.refusals.filePattern=${sys:crosstown.refusals}.1
+appender.refusals.layout.type=PatternLayout
+appender.refusals.layout.alwaysWriteExceptions=false
+appender.refusals.layout.pattern=%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %enc{%m}{CRLF}%n
+appender.refusals.policies.type=Policies
+appender.refusals.policies.size.type=SizeBasedTriggeringPolicy
+appender.refusals.policies.size.size=20MB
+appender.refusals.strategy.type=DefaultRolloverStrategy
+appender.refusals.strategy.max=1
+logger.authorizer.name=kafka.authorizer.logger
+logger.authorizer.level=info
+logger.authorizer.additivity=false
+logger.authorizer.appenderRef.refusals.ref=refusals
+logger.selector.name=org.apache.kafka.common.network.Selector
+logger.selector.level=info
+logger.selector.additivity=false
+logger.selector.appenderRef.refusals.ref=refusals
 """
 
 
-def configure(folder: Path, port: int, controller: int) -> Path:
-    """Write the node's settings into `folder`; returns its properties file."""
+def configure(folder: Path, port: int, controller: int, password: str) -> Path:
+    """Write the node's settings into `folder`; returns its properties file.
+
+    `password` is the operator's, whom node and programs log in as; the file is private.
+    """
     data = (folder / "data").as_posix()
     properties = folder / "server.properties"
-    properties.write_text(
+    who = f'username="{OPERATOR}" password="{password}" user_{OPERATOR}="{password}"'
+    plain = f"org.apache.kafka.common.security.plain.PlainLoginModule required {who};"
+    write_private(
+        properties,
         f"{NODE}log.dirs={_escaped(data)}\n"
-        f"listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n"
-        f"advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n"
+        f"super.users=User:{OPERATOR}\n"
+        f"listener.name.clients.plain.sasl.jaas.config={plain}\n"
+        f"listener.name.controller.plain.sasl.jaas.config={plain}\n"
+        f"listeners=CLIENTS://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n"
+        f"advertised.listeners=CLIENTS://127.0.0.1:{port}\n"
         f"controller.quorum.voters=1@127.0.0.1:{controller}\n",
-        "ascii",
     )
     (folder / "log4j2.properties").write_text(LOGGING, "utf-8")
     return properties
@@ -89,6 +126,7 @@ def java(home: Home, jars: Sequence[Path]) -> list[str]:
         "-XX:-UsePerfData",
         f"-Djava.io.tmpdir={_fresh(home.broker / 'tmp')}",  # what SIGKILL leaves is ours to clean
         "--sun-misc-unsafe-memory-access=allow",
+        f"-Dcrosstown.refusals={home.refusals}",
         f"-Dlog4j2.configurationFile={(home.broker / 'log4j2.properties').as_uri()}",
         "-cp",
         os.pathsep.join(map(str, jars)),

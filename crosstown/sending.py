@@ -64,7 +64,7 @@ class Sending:
         self._later: dict[bytes, Later] = {}
         self._batch: list[tuple[Checked, Callable[[bool], None]]] = []
         how = kafka.producer(settings, endpoints, message_timeout_ms=int(patience * 1000))
-        self._producer: Any = Producer({**how, "error_cb": lambda _: None, "log_level": 0})
+        self._producer: Any = Producer({**how, "log_level": 0})
 
     def __enter__(self) -> Self:
         return self

@@ -18,11 +18,13 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 from confluent_kafka import Consumer, TopicPartition
 
+from crosstown import kafka
 from crosstown.cases import City
 from crosstown.checked import Checker
 from crosstown.envelope import saying
-from crosstown.home import Home
+from crosstown.home import Home, endpoints
 from crosstown.repository import Repository
+from crosstown.settings import Settings
 from crosstown.source import Reject, Source
 from crosstown.timeline import city_digest
 
@@ -75,9 +77,8 @@ class Installation:
 
     def lag(self, group: str, topics: Callable[[str], bool]) -> int:
         """How far the group's committed offsets stand behind the ends of the topics."""
-        up = Home(self.home).up()
-        assert up is not None
-        consumer = Consumer({"bootstrap.servers": up["bootstrap"], "group.id": group})
+        settings = Settings(home=self.home)
+        consumer = Consumer(kafka.consumer(settings, endpoints(settings), group_id=group))
         try:
             found = [
                 TopicPartition(name, partition)

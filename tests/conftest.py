@@ -32,7 +32,9 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def kafka(home: Path, broker: Broker) -> tuple[Settings, Endpoints]:
     """Settings with an empty home, and the session broker's endpoint (there is no registry)."""
-    return Settings(home=home, bootstrap=broker.bootstrap), Endpoints(broker.bootstrap, "")
+    return Settings(home=home, bootstrap=broker.bootstrap, kafka=broker.login), Endpoints(
+        broker.bootstrap, ""
+    )
 
 
 @pytest.fixture(scope="session")

@@ -44,17 +44,23 @@ def say(broker: Broker, topic: str, value: bytes, key: bytes | None = None) -> K
     def on_delivery(error: KafkaError | None, _message: Message) -> None:
         told.append(error)
 
-    how = clients.producer(Settings(), Endpoints(broker.bootstrap, ""), message_max_bytes=3_000_000)
+    how = clients.producer(
+        broker.settings, Endpoints(broker.bootstrap, ""), message_max_bytes=3_000_000
+    )
     producer = Producer({**how, "message.timeout.ms": 5000})
     producer.produce(topic, value, key, on_delivery=on_delivery)
     assert producer.flush(10) == 0
     return told[0]
 
 
+def _admin(broker: Broker) -> AdminClient:
+    return AdminClient(clients.client(broker.settings, Endpoints(broker.bootstrap, "")))
+
+
 def hear(broker: Broker, topic: str) -> bytes | None:
     """The first message of a topic."""
     consumer = Consumer(
-        clients.consumer(Settings(), Endpoints(broker.bootstrap, ""), group_id="hearing")
+        clients.consumer(broker.settings, Endpoints(broker.bootstrap, ""), group_id="hearing")
     )
     try:
         consumer.subscribe([topic])
@@ -67,7 +73,7 @@ def hear(broker: Broker, topic: str) -> bytes | None:
 
 
 def make(broker: Broker, topic: clients.Topic) -> None:
-    clients.ensure_topics(AdminClient({"bootstrap.servers": broker.bootstrap}), [topic])
+    clients.ensure_topics(_admin(broker), [topic])
 
 
 def test_kill_or_a_stranger_on_its_port_loses_data(own: Broker) -> None:
@@ -126,9 +132,7 @@ def test_broken_broker_is_told_without_its_log(own: Broker) -> None:
 def test_misspelt_topic_comes_into_being(broker: Broker) -> None:
     error = say(broker, "acepted", b"x")
     assert error is not None
-    assert (
-        "acepted" not in AdminClient({"bootstrap.servers": broker.bootstrap}).list_topics().topics
-    )
+    assert "acepted" not in _admin(broker).list_topics().topics
 
 
 def test_dead_letter_of_a_large_message_is_too_large(broker: Broker) -> None:

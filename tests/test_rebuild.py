@@ -19,7 +19,7 @@ from chaos import until
 from confluent_kafka.admin import AdminClient
 from installation import Said, call, line
 
-from crosstown import generation
+from crosstown import generation, kafka
 from crosstown.home import Endpoints, endpoints
 from crosstown.sample import write
 from crosstown.settings import Settings
@@ -59,8 +59,7 @@ class City:
         return settings, endpoints(settings)
 
     def topics(self) -> dict[str, int]:
-        _, where = self.where
-        found = AdminClient({"bootstrap.servers": where.bootstrap}).list_topics(timeout=10).topics
+        found = AdminClient(kafka.client(*self.where)).list_topics(timeout=10).topics
         return {
             name: len(about.partitions) for name, about in found.items()
             if name.startswith(("accepted", "timelines", "watch"))

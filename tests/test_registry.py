@@ -40,7 +40,8 @@ BARE = {"name": "note", "type": "string"}
 
 @pytest.fixture(scope="session")
 def server(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    settings = Settings(home=tmp_path_factory.mktemp("registry"), bootstrap=broker.bootstrap)
+    home = tmp_path_factory.mktemp("registry")
+    settings = Settings(home=home, bootstrap=broker.bootstrap, kafka=broker.login)
     one = Server(settings, Endpoints(broker.bootstrap, "")).start()
     yield one
     one.close()
@@ -253,7 +254,8 @@ def test_a_wrong_address_ends_in_a_stack_trace_or_tells_the_password(url: str) -
 
 def test_a_known_schema_needs_the_registry_each_time(broker: Broker, home: Path) -> None:
     endpoints = Endpoints(broker.bootstrap, "")
-    one = Server(Settings(home=home, bootstrap=broker.bootstrap), endpoints).start()
+    settings = Settings(home=home, bootstrap=broker.bootstrap, kafka=broker.login)
+    one = Server(settings, endpoints).start()
     with Registry(one.url, timeout=1) as client:
         schema_id = client.register("events.kept-value", schema())
         client.schema(schema_id)
@@ -324,7 +326,8 @@ class _program:  # noqa: N801 - reads as a function
 
     def __init__(self, broker: Broker, home: Path) -> None:
         environment = {**os.environ, "CROSSTOWN_HOME": str(home), "CROSSTOWN_REGISTRY": "",
-                       "CROSSTOWN_BOOTSTRAP": broker.bootstrap}  # fmt: skip
+                       "CROSSTOWN_BOOTSTRAP": broker.bootstrap,
+                       "CROSSTOWN_KAFKA": json.dumps(broker.login)}  # fmt: skip
         (home / "run").mkdir(exist_ok=True)
         (home / "run/up.json").write_text(
             json.dumps({"bootstrap": broker.bootstrap, "registry": ""})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -50,6 +51,7 @@ def run(kafka: tuple[Settings, Endpoints]) -> Callable[[str], subprocess.Popen[b
         **os.environ,
         "CROSSTOWN_HOME": str(settings.home),
         "CROSSTOWN_BOOTSTRAP": where.bootstrap,
+        "CROSSTOWN_KAFKA": json.dumps(settings.kafka),
     }
     return lambda how: subprocess.Popen(
         [sys.executable, "-c", PROGRAM, how], env=env, stdout=subprocess.PIPE

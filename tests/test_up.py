@@ -131,10 +131,10 @@ Make = Callable[..., City]
 
 @pytest.fixture
 def city(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """Make a city: `city(intake=IDLE)`, with `bootstrap=` on a cluster of its own."""
+    """Make a city: `city(intake=IDLE)`, with a broker on a cluster of its own."""
     made: list[City] = []
 
-    def make(bootstrap: str = "", **sources: str) -> City:
+    def make(cluster: Broker | None = None, **sources: str) -> City:
         sources = sources or {"intake": IDLE, "cases": IDLE}
         for name, source in sources.items():
             (tmp_path / f"small_{name}.py").write_text(source.format(name=name))
@@ -144,7 +144,8 @@ def city(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         here = str(Path(__file__).parents[1])
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, str(tmp_path)]))
         monkeypatch.setenv("CROSSTOWN_HOME", str(home))
-        monkeypatch.setenv("CROSSTOWN_BOOTSTRAP", bootstrap)
+        monkeypatch.setenv("CROSSTOWN_BOOTSTRAP", cluster.bootstrap if cluster else "")
+        monkeypatch.setenv("CROSSTOWN_KAFKA", json.dumps(cluster.login if cluster else {}))
         made.append(City(Settings(), script))
         return made[-1]
 
@@ -220,7 +221,7 @@ def test_killed_supervisor_leaves_something_behind(city: Make) -> None:
 
 
 def test_hopeless_program_is_started_forever_or_unnoticed(city: Make, broker: Broker) -> None:
-    small = city(broker.bootstrap, intake=BROKEN, cases=IDLE)
+    small = city(broker, intake=BROKEN, cases=IDLE)
     with pytest.raises(Unavailable, match=r"intake has ended with exit code 2.*the paint is wet"):
         detached.start(small.settings, command=[sys.executable, str(small.script)], timeout=90)
     assert small.states()["intake"] == "failed"
@@ -232,7 +233,7 @@ def test_hopeless_program_is_started_forever_or_unnoticed(city: Make, broker: Br
 
 
 def test_cluster_of_ones_own_is_started_or_ended_by_us(city: Make, broker: Broker) -> None:
-    small = city(broker.bootstrap, intake=IDLE)
+    small = city(broker, intake=IDLE)
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = stranger.getsockname()[1]
         (Home(small.settings.home).make().run / "registry-port").write_text(str(taken))
@@ -252,7 +253,7 @@ def test_cluster_of_ones_own_is_started_or_ended_by_us(city: Make, broker: Broke
 def test_other_partitions_than_there_are_go_unsaid(
     city: Make, broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = city(broker.bootstrap, intake=IDLE)
+    small = city(broker, intake=IDLE)
     there = own_topics(small.settings, Endpoints(broker.bootstrap, ""))
     monkeypatch.setenv("CROSSTOWN_PARTITIONS", str(there + 1))
     with pytest.raises(detached.NotUp, match=f"has {there} partitions, not {there + 1}") as caught:
@@ -262,7 +263,7 @@ def test_other_partitions_than_there_are_go_unsaid(
 
 
 def test_two_at_once_run_two_of_everything(city: Make, broker: Broker) -> None:
-    small = city(broker.bootstrap, intake=IDLE)
+    small = city(broker, intake=IDLE)
     both = [small.up() for _ in range(2)]
     wait_for(lambda: any(one.poll() is not None for one in both), 30)
     wait_for(lambda: set(small.states().values()) == {"running"}, 60)
@@ -279,7 +280,7 @@ def test_two_at_once_run_two_of_everything(city: Make, broker: Broker) -> None:
 
 
 def test_program_that_does_not_listen_holds_up_the_end(city: Make, broker: Broker) -> None:
-    small = city(broker.bootstrap, intake=DEAF, cases=IDLE)
+    small = city(broker, intake=DEAF, cases=IDLE)
     one = small.up()
     wait_for(lambda: set(small.states().values()) == {"running"}, 60)
     began = time.monotonic()

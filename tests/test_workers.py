@@ -28,6 +28,7 @@ from connectors.events import Events
 from crosstown import kafka
 from crosstown.home import endpoints
 from crosstown.identity import shard
+from crosstown.login import login
 from crosstown.naming import Naming
 from crosstown.own_values import body_of
 from crosstown.reading import read_timeline
@@ -151,7 +152,7 @@ class Workers:
         self._logs = folder
         self._env = {
             **os.environ, "CROSSTOWN_HOME": str(folder / "elsewhere"), "CROSSTOWN_SLOT": "1",
-            "CROSSTOWN_REGISTRY": where.registry,
+            "CROSSTOWN_REGISTRY": where.registry, "CROSSTOWN_KAFKA": json.dumps(login(settings, where)),
             "CROSSTOWN_ERASURE_KEY": KEY,
         }  # fmt: skip
         self._direct = where.bootstrap

@@ -4,6 +4,7 @@ python app.py BOOTSTRAP GROUP INPUT OUTPUT STATE_DIR
 """
 
 import json
+import os
 import struct
 import sys
 from io import BytesIO
@@ -22,6 +23,9 @@ FRAME = struct.pack(">bI", 0, 1)
 app = faust.App(
     GROUP,
     broker=f"kafka://{BOOTSTRAP}",
+    broker_credentials=faust.SASLCredentials(
+        username=os.environ["BENCH_USER"], password=os.environ["BENCH_PASSWORD"], mechanism="PLAIN"
+    ),
     datadir=FOLDER,
     store="memory://",
     processing_guarantee="at_least_once",

@@ -4,6 +4,7 @@ python app.py BOOTSTRAP GROUP INPUT OUTPUT STATE_DIR
 """
 
 import json
+import os
 import struct
 import sys
 from io import BytesIO
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import fastavro
 from quixstreams import Application
+from quixstreams.kafka.configuration import ConnectionConfig
 
 BOOTSTRAP, GROUP, INPUT, OUTPUT, FOLDER = sys.argv[1:]
 EVENT, RESULT = (
@@ -41,7 +43,13 @@ def fold(value: bytes, state) -> bytes:
 
 
 app = Application(
-    broker_address=BOOTSTRAP,
+    broker_address=ConnectionConfig(
+        bootstrap_servers=BOOTSTRAP,
+        security_protocol="sasl_plaintext",
+        sasl_mechanism="PLAIN",
+        sasl_username=os.environ["BENCH_USER"],
+        sasl_password=os.environ["BENCH_PASSWORD"],
+    ),
     consumer_group=GROUP,
     processing_guarantee="exactly-once",
     auto_offset_reset="earliest",

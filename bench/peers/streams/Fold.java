@@ -121,6 +121,11 @@ public final class Fold implements Processor<byte[], byte[], byte[], byte[]> {
         Properties config = new Properties();
         config.put(StreamsConfig.APPLICATION_ID_CONFIG, args[1]);
         config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, args[0]);
+        config.put("security.protocol", "SASL_PLAINTEXT");
+        config.put("sasl.mechanism", "PLAIN");
+        config.put("sasl.jaas.config", String.format(
+            "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"%s\" password=\"%s\";",
+            System.getenv("BENCH_USER"), System.getenv("BENCH_PASSWORD")));
         config.put(StreamsConfig.STATE_DIR_CONFIG, args[4]);
         config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
         config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, 1);

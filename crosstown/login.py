@@ -1,0 +1,87 @@
+"""How a client is let in: as the settings say, or, at this home's own broker, as its operator.
+
+The embedded broker knows one account that may do everything, `crosstown`, whose password lies under
+the home for its owner's eyes only. All others have what contracts give them (crosstown/access.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Final
+
+from crosstown.errors import Stop
+from crosstown.home import Endpoints, Home
+from crosstown.settings import Settings
+
+OPERATOR: Final = "crosstown"
+"""The account of this home's own programs and command line."""
+
+
+def made(home: Home) -> str:
+    """The operator's password at this home's broker; made at the first asking."""
+    file = _file(home)
+    if not file.exists():
+        home.broker.mkdir(parents=True, exist_ok=True)
+        part = file.with_suffix(f".{os.getpid()}.part")
+        write_private(part, secrets.token_hex(24))
+        with contextlib.suppress(FileExistsError):
+            os.link(part, file)  # who comes second takes the first one's
+        part.unlink()
+    return file.read_text("ascii")
+
+
+def login(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
+    """What a client must say to be let in, in librdkafka's words; empty where nobody asks.
+
+    Raises `Stop` where this home's account is another user's.
+    """
+    if "security.protocol" in settings.kafka or not _is_own(settings, endpoints):
+        return {}
+    file = _file(Home(settings.home))
+    try:
+        return account("PLAIN", OPERATOR, file.read_text("ascii"))
+    except FileNotFoundError:  # nothing was ever started here
+        return {}
+    except PermissionError:
+        raise Stop(
+            f"{file} is for its owner only",
+            mend="work as the user who started Crosstown, or with an account of your own in"
+            " CROSSTOWN_BOOTSTRAP, CROSSTOWN_REGISTRY and CROSSTOWN_KAFKA",
+        ) from None
+
+
+def account(mechanism: str, name: str, secret: str) -> dict[str, str]:
+    """An account's settings in librdkafka's words."""
+    return {
+        "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": mechanism,
+        "sasl.username": name, "sasl.password": secret,
+    }  # fmt: skip
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a file that nobody but its owner can read, from its first byte on."""
+    with contextlib.suppress(FileNotFoundError):
+        file.unlink()
+    with open(
+        os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+    ) as out:  # noqa: PTH123 - Path.open takes no mode
+        out.write(text)
+
+
+def _file(home: Home) -> Path:
+    return home.broker / "operator.secret"
+
+
+def _is_own(settings: Settings, endpoints: Endpoints) -> bool:
+    """Whether that is the broker of this home, also where its address was given by hand."""
+    if settings.embedded:
+        return True
+    try:
+        known = json.loads((Home(settings.home).broker / "broker.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return f"127.0.0.1:{known.get('port')}" == endpoints.bootstrap
