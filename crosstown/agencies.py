@@ -47,6 +47,8 @@ class Agency(_Ours):
     kind: Literal["department", "authority", "county", "state", "non-profit", "volunteers"]
     names: tuple[str, ...] = ()
     roles: tuple[Role, ...] | None = None
+    publish_mb_per_s: float | None = Field(None, gt=0)
+    """How much it may publish a second over its own account, in megabytes; unset: no limit."""
 
     def may(self, role: Role) -> bool:
         """Whether it has a role: as `roles` says, else `link` for all governments and authorities.

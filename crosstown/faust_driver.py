@@ -20,7 +20,7 @@ from faust.types import TP
 
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
-from crosstown.login import login
+from crosstown.login import hush, login
 from crosstown.settings import Settings
 
 SETTLE_TIMEOUT: Final = 60.0
@@ -154,6 +154,7 @@ def broker_settings(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
     """Faust's settings for the cluster: where it is, and how to be let in (`CROSSTOWN_KAFKA`)."""
     servers = endpoints.bootstrap.split(",")
     found: dict[str, Any] = {"broker": [f"kafka://{server.strip()}" for server in servers]}
+    hush()
     given = login(settings, endpoints) | settings.kafka
     tls = ssl.create_default_context(cafile=given.get("ssl.ca.location") or None)
     match given.get("security.protocol", "plaintext").lower():

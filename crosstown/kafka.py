@@ -19,6 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 from crosstown.errors import Stop, TimedOut, Unavailable
 from crosstown.home import Endpoints
 from crosstown.login import login
+from crosstown.replicas import in_sync, replicas
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -179,6 +180,7 @@ def wait_for_broker(settings: Settings, endpoints: Endpoints, timeout: float) ->
         try:
             admin.list_topics(timeout=max(0.1, min(2.0, deadline - time.monotonic())))
         except KafkaException as error:
+            admin.poll(0)  # tells what went wrong meanwhile
             if refusals:
                 raise refusals[0] from None
             if time.monotonic() >= deadline:
@@ -205,7 +207,8 @@ def topic_id(settings: Settings, endpoints: Endpoints, topic: str) -> str:
 def ensure_topics(admin: AdminClient, topics: Iterable[Topic], timeout: float = 30) -> None:
     """Create the topics that aren't there; `Stop` where one has another number of partitions."""
     wanted = {topic.name: topic for topic in topics}
-    present = admin.list_topics(timeout=timeout).topics
+    cluster = admin.list_topics(timeout=timeout)
+    present, brokers = cluster.topics, len(cluster.brokers)
     for name, topic in wanted.items():
         if name in present and len(present[name].partitions) != topic.partitions:
             raise Stop(
@@ -214,7 +217,12 @@ def ensure_topics(admin: AdminClient, topics: Iterable[Topic], timeout: float = 
                 " crosstown rebuild --swap --partitions N",
             )
     missing = [
-        NewTopic(t.name, num_partitions=t.partitions, config=dict(t.config))
+        NewTopic(
+            t.name,
+            t.partitions,
+            replicas(brokers),
+            config=dict(t.config) | {"min.insync.replicas": str(in_sync(brokers))},
+        )
         for t in wanted.values()
         if t.name not in present
     ]

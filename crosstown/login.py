@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -19,6 +20,16 @@ from crosstown.settings import Settings
 
 OPERATOR: Final = "crosstown"
 """The account of this home's own programs and command line."""
+
+
+class _Hushed(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return "in the clear" not in record.msg
+
+
+def hush() -> None:
+    """Keep aiokafka from warning, at each connection, of a password that stays on this machine."""
+    logging.getLogger("aiokafka.conn").addFilter(_Hushed())
 
 
 def made(home: Home) -> str:
@@ -66,9 +77,8 @@ def write_private(file: Path, text: str) -> None:
     """Write a file that nobody but its owner can read, from its first byte on."""
     with contextlib.suppress(FileNotFoundError):
         file.unlink()
-    with open(
-        os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
-    ) as out:  # noqa: PTH123 - Path.open takes no mode
+    private = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(private, "w", encoding="utf-8") as out:
         out.write(text)
 
 

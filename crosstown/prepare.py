@@ -16,9 +16,19 @@ def prepare(settings: Settings, endpoints: Endpoints) -> int:
     """
     now = _generation(settings, endpoints)
     partitions = own_topics(settings, endpoints, now)
-    admin = kafka.wait_for_broker(settings, endpoints, timeout=60)
-    kafka.ensure_topics(admin, _contracts(settings, endpoints))
+    _contracts(settings.model_copy(update={"partitions": partitions}), endpoints)
     return partitions
+
+
+def _contracts(settings: Settings, endpoints: Endpoints) -> None:
+    """Carry out what contracts ask for and what takes nothing away; `crosstown plan` shows the rest."""
+    from crosstown.cluster import planned
+
+    cluster, wanted, changes = planned(settings, endpoints, with_quotas=False)
+    for change in changes:
+        if change.action in ("create", "change") and not change.destructive:
+            cluster.carry_out(change, wanted)
+    cluster.close()
 
 
 def _generation(settings: Settings, endpoints: Endpoints) -> Generation:
@@ -53,22 +63,3 @@ def own_topics(
     kafka.ensure_topics(admin, topics)
     kafka.keep_configs(admin, topics)
     return partitions
-
-
-def _contracts(settings: Settings, endpoints: Endpoints) -> list[kafka.Topic]:
-    """The topics of contracts that one agency owns, their schemas registered.
-
-    A contract in `any/` gets an agency's topic when that agency first publishes under it.
-    """
-    from crosstown.contract import ANY
-    from crosstown.registry import Registry
-    from crosstown.repository import Repository
-
-    registry = Registry(endpoints.registry)
-    topics = []
-    for contract in Repository.of(settings).contracts.values():
-        if contract.owner != ANY:
-            registry.register(contract.subject(contract.owner), contract.schema_text)
-            topics.append(kafka.Topic(contract.topic(contract.owner), 1, kafka.EVENTS))
-    registry.close()
-    return topics

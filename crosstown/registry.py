@@ -57,7 +57,9 @@ class Registry:
 
         Raises `Refused`: schema-incompatible, schema-refused (both with the registry's words).
         """
-        answer = self._ask("POST", f"/subjects/{quote(subject, safe='')}/versions", schema_text)
+        answer = self._ask(
+            "POST", f"/subjects/{quote(subject, safe='')}/versions", {"schema": schema_text}
+        )
         return int(_found(answer, "schema-refused", f"subject {subject}")["id"])
 
     def schema(self, schema_id: int) -> str:
@@ -74,7 +76,7 @@ class Registry:
 
     def lookup(self, subject: str, schema_text: str) -> Version:
         """The version under which this very schema stands; `Refused` (unknown-schema) if none."""
-        answer = self._ask("POST", f"/subjects/{quote(subject, safe='')}", schema_text)
+        answer = self._ask("POST", f"/subjects/{quote(subject, safe='')}", {"schema": schema_text})
         return _version(_found(answer, "unknown-schema", f"subject {subject}"))
 
     def latest(self, subject: str) -> Version:
@@ -85,6 +87,32 @@ class Registry:
     def subjects(self) -> list[str]:
         """All subjects that have a version."""
         return cast("list[str]", _found(self._ask("GET", "/subjects"), "unknown-subject", self.url))
+
+    def texts(self, subject: str) -> list[str]:
+        """The schemas of a subject's versions, oldest first; none where there is no such subject."""
+        path = f"/subjects/{quote(subject, safe='')}/versions"
+        answer = self._ask("GET", path)
+        if answer.status_code == 404:
+            return []
+        numbers = cast("list[int]", _found(answer, "unknown-subject", subject))
+        return [
+            _version(
+                _found(self._ask("GET", f"{path}/{number}"), "unknown-subject", subject)
+            ).schema
+            for number in numbers
+        ]
+
+    def compatibility(self, subject: str) -> str:
+        """The mode that holds for this subject alone; empty where the registry's default does."""
+        answer = self._ask("GET", f"/config/{quote(subject, safe='')}")
+        if answer.status_code == 404:
+            return ""
+        return str(_found(answer, "unknown-subject", subject)["compatibilityLevel"])
+
+    def set_compatibility(self, subject: str, mode: str) -> None:
+        """Say in which mode this subject's versions must follow each other."""
+        path = f"/config/{quote(subject, safe='')}"
+        _found(self._ask("PUT", path, {"compatibility": mode}), "schema-refused", subject)
 
     def wait(self, timeout: float) -> None:
         """Return as soon as the registry answers; `TimedOut` after `timeout` seconds."""
@@ -105,8 +133,8 @@ class Registry:
             self._client.close()
             self._client = None
 
-    def _ask(self, method: str, path: str, schema_text: str | None = None) -> httpx.Response:
-        content = None if schema_text is None else json.dumps({"schema": schema_text})
+    def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        content = None if body is None else json.dumps(body)
         try:
             answer = self._connected().request(method, path, content=content)
         except (httpx.HTTPError, httpx.InvalidURL) as error:

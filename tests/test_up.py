@@ -134,7 +134,7 @@ def city(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     """Make a city: `city(intake=IDLE)`, with a broker on a cluster of its own."""
     made: list[City] = []
 
-    def make(cluster: Broker | None = None, **sources: str) -> City:
+    def make(cluster: Broker | str = "", **sources: str) -> City:
         sources = sources or {"intake": IDLE, "cases": IDLE}
         for name, source in sources.items():
             (tmp_path / f"small_{name}.py").write_text(source.format(name=name))
@@ -144,8 +144,12 @@ def city(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         here = str(Path(__file__).parents[1])
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, str(tmp_path)]))
         monkeypatch.setenv("CROSSTOWN_HOME", str(home))
-        monkeypatch.setenv("CROSSTOWN_BOOTSTRAP", cluster.bootstrap if cluster else "")
-        monkeypatch.setenv("CROSSTOWN_KAFKA", json.dumps(cluster.login if cluster else {}))
+        monkeypatch.setenv(
+            "CROSSTOWN_BOOTSTRAP", cluster if isinstance(cluster, str) else cluster.bootstrap
+        )
+        monkeypatch.setenv(
+            "CROSSTOWN_KAFKA", json.dumps({} if isinstance(cluster, str) else cluster.login)
+        )
         made.append(City(Settings(), script))
         return made[-1]
 

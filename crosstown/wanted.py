@@ -1,0 +1,82 @@
+"""What a contract repository asks of a cluster: topics, schemas, access rules, quotas.
+
+The same for `crosstown up`, `plan`, `apply` and `agency`, so that none knows a topic that the others
+don't. Source: docs/decisions/0022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from crosstown import kafka
+from crosstown.access import contracts_of, grants
+from crosstown.contract import ANY, Contract
+from crosstown.generation import Generation
+from crosstown.plan import TopicState, Wanted
+from crosstown.promises import promised
+from crosstown.replicas import in_sync, replicas
+from crosstown.repository import Repository
+
+MEGABYTE: Final = 1_000_000
+
+
+def wanted(
+    repository: Repository,
+    now: Generation,
+    partitions: int,
+    erasure_hours: float,
+    brokers: int,
+    users: Collection[str],
+) -> Wanted:
+    """All that must be there, for the agencies `users` that have an account of their own.
+
+    A contract in `any/` has an agency's topic from its account on, or from its first publishing.
+    """
+    own = kafka.own_topics(partitions, erasure_hours, now.accepted, now.timelines)
+    theirs: dict[str, tuple[Contract, str]] = {
+        one.topic(one.owner): (one, one.owner)
+        for one in repository.contracts.values() if one.owner != ANY
+    }  # fmt: skip
+    agencies = frozenset(agency.id for agency in repository.agencies)
+    for agency in sorted(agencies & set(users)):
+        for one in contracts_of(repository, agency):
+            theirs[one.topic(agency)] = (one, agency)
+    topics = [*own, *(events(name, one) for name, (one, _) in theirs.items())]
+    subjects = {one.subject(agency): one for one, agency in theirs.values()}
+    return Wanted(
+        topics={
+            topic.name: TopicState(
+                topic.partitions,
+                dict(topic.config) | {"min.insync.replicas": str(in_sync(brokers))},
+                replicas(brokers),
+            )
+            for topic in topics
+        },
+        at_least=frozenset(theirs),
+        covered=frozenset(
+            one.topic(agency) for agency in agencies for one in contracts_of(repository, agency)
+        ),
+        subjects={
+            subject: [
+                text for (name, _), text in sorted(repository.versions.items()) if name == one.id
+            ]
+            for subject, one in subjects.items()
+        },
+        compatibility={
+            subject: one.file.crosstown.compatibility for subject, one in subjects.items()
+        },
+        agencies=agencies,
+        grants={agency: grants(repository, agency) for agency in agencies},
+        quotas={
+            agency.id: agency.publish_mb_per_s * MEGABYTE
+            for agency in repository.agencies if agency.publish_mb_per_s
+        },
+    )  # fmt: skip
+
+
+def events(name: str, contract: Contract) -> kafka.Topic:
+    """An agency's topic: kept as long as its contract says, for ever where it says nothing."""
+    kept = promised(contract.file, "retention")
+    keep = {"retention.ms": str(kept // 1000)} if kept else {}
+    return kafka.Topic(name, 1, kafka.EVENTS | keep)
