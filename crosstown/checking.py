@@ -22,6 +22,7 @@ from crosstown.contract import ANY, Contract
 from crosstown.errors import Refused, Stop
 from crosstown.guards import guard
 from crosstown.mapping import Expression
+from crosstown.promises import promised
 from crosstown.repository import ConcernsFile, alone, contract_of, named, owners
 from crosstown.yaml_file import line_in, read_plain, read_yaml
 
@@ -33,7 +34,7 @@ RULES: Final = {
     "standard": "A contract is valid by the published schema of the Open Data Contract Standard.",
     "owner": "An agency's contract says whom to ask, and how.",
     "purpose": "A contract says what it is for.",
-    "service-level": "A contract says how long it is kept, an agency's also how often it is published.",
+    "service-level": "A contract says how long it is kept, an agency's also how often and how late it is published.",
     "fields": "The contract and the schema describe the same fields.",
     "sensitivity": "Each field says how sensitive it is.",
     "headline": "No field that isn't public gets into a headline.",
@@ -45,7 +46,8 @@ RULES: Final = {
 """Each rule in a sentence."""
 CLASSES: Final = ("public", "internal", "restricted", "confidential")
 _PROMISES: Final = {
-    "frequency": "how often it is published", "retention": "how long it is kept",
+    "frequency": "how often it is published", "latency": "how late at most it is published",
+    "retention": "how long it is kept",
 }  # fmt: skip
 _AS_SCHEMA: Final = "write it as the schema has it"
 _NOW: Final = 1_800_000_000_000_000
@@ -176,7 +178,10 @@ def _owner(file: Path, contract: Contract) -> Iterator[Finding]:
 def _service_level(file: Path, contract: Contract) -> Iterator[Finding]:
     said = {one.property for one in contract.file.slaProperties}
     for name, what in _PROMISES.items():
-        if name not in said and not (contract.owner == ANY and name == "frequency"):
+        if name in said and promised(contract.file, name) is None:
+            yield Finding(file, line_in(file, ("slaProperties",)), "service-level",
+                          f"{name} is no time", "say a number as value, and as unit s, min, h, d, w, m or y")  # fmt: skip
+        if name not in said and (contract.owner != ANY or name == "retention"):
             yield Finding(file, line_in(file, ("slaProperties",)), "service-level",
                           f"it isn't said {what}", f"say slaProperties: property {name}")  # fmt: skip
 

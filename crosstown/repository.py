@@ -57,6 +57,8 @@ class ConcernMap(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    version: int = Field(ge=1)
+    """Raised with each change of the list."""
     field: str
     concerns: dict[str, tuple[str, ...]]
 

@@ -100,6 +100,8 @@ BROKEN: Final[dict[str, tuple[str, str, Callable[[Path], object]]]] = {
     "nobody to ask": ("owner", YAML, without(YAML, r"^support:.*?(?=^slaProperties)")),
     "no purpose": ("purpose", YAML, without(YAML, r"^  purpose: >-\n.*?(?=^  usage)")),
     "no word on how often": ("service-level", YAML, without(YAML, r"^  - property: frequency\n    value: 1\n    unit: d\n")),
+    "no word on how late": ("service-level", YAML, without(YAML, r"^  - property: latency\n    value: 2\n    unit: d\n")),
+    "a promise that is no time": ("service-level", YAML, without(YAML, r"^    unit: y\n")),
     "no word on how long": ("service-level", YAML, without(YAML, r"^  - property: retention\n    value: 10\n    unit: y\n")),
     "a field that nobody describes": ("fields", YAML, edited(YAML, "- name: complaint_text", "- name: complaint_words")),
     "a field of unknown sensitivity": ("sensitivity", YAML, without(YAML, r"^        classification: restricted\n")),

@@ -80,8 +80,12 @@ def test_concern_of_a_map_has_no_window_of_its_own() -> None:
     [
         (("boston-311/request",), "", "no contract boston-311/request"),
         (("any/events",), "", "any/events has no concern map"),
-        ((CONTRACT,), "field: request_type\nconcerns: {a: [x], b: [x]}\n", "x is under a and b"),
-        ((CONTRACT,), "field: nonsense\nconcerns: {a: [x]}\n", "nonsense"),
+        (
+            (CONTRACT,),
+            "version: 1\nfield: request_type\nconcerns: {a: [x], b: [x]}\n",
+            "x is under a and b",
+        ),
+        ((CONTRACT,), "version: 1\nfield: nonsense\nconcerns: {a: [x]}\n", "nonsense"),
         ((CONTRACT,), "felder: x\n", "boston-311.yaml"),
     ],
 )
