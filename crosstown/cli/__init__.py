@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "dead-letters": "crosstown.cli.dead_letters",
     "agencies": "crosstown.cli.agencies",
     "check": "crosstown.cli.check",
+    "docs": "crosstown.cli.docs",
     "places": "crosstown.cli.places",
     "note": "crosstown.cli.note",
     "assert": "crosstown.cli.assert_",
