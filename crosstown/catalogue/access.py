@@ -25,7 +25,9 @@ def access(about: Contract | str) -> Access:
     if isinstance(about, str):
         if about not in TOPICS:
             raise KeyError(about)
-        return Access("Crosstown's own programs, nobody else", "nobody but Crosstown's own programs")
+        return Access(
+            "Crosstown's own programs, nobody else", "nobody but Crosstown's own programs"
+        )
     if about.owner == ANY:
         return Access("each declared agency, on its own topic",
                       "nobody but the agency whose topic it is and Crosstown's own programs")  # fmt: skip

@@ -16,7 +16,13 @@ from crosstown.envelope import Envelope
 from crosstown.errors import Refused, Stop
 from crosstown.guards import guard
 from crosstown.repository import (
-    Concern, ConcernMap, ConcernsFile, contract_of, named, owners, shipped,
+    Concern,
+    ConcernMap,
+    ConcernsFile,
+    contract_of,
+    named,
+    owners,
+    shipped,
 )  # fmt: skip
 from crosstown.yaml_file import read_yaml
 
@@ -167,7 +173,13 @@ def _example(file: Path, contract: Contract) -> Example:
         Encoder(contract.schema).encode(body)
         agency = body.get("agency", "") if contract.owner == ANY else contract.owner
         return Example(word, text, contract.envelope(body, agency, _NOW, "batch"))
-    except (Refused, ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
+    except (
+        Refused,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        RecursionError,
+        OSError,
+    ) as error:
         return Example(word, text, None, str(error)[:300])
-
-

@@ -52,8 +52,8 @@ def _ours(folder: Path) -> set[str]:
 def _inside(name: str) -> bool:
     """Whether a line of the mark names one of our files: at most one folder down, never up."""
     parts = PurePosixPath(name).parts
-    plain = all(part[0] not in "./" and not set(part) & set('\\:\0') for part in parts)
-    return 0 < len(parts) <= 2 and plain  # noqa: PLR2004
+    plain = all(part[0] not in "./" and not set(part) & set("\\:\0") for part in parts)
+    return 0 < len(parts) <= 2 and plain
 
 
 def _put(folder: Path, name: str, text: str) -> None:

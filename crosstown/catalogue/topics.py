@@ -8,7 +8,9 @@ from typing import Any, Final
 from crosstown import kafka
 from crosstown.formats import TOPICS
 
-RECORD_KEY: Final = "the record, where Crosstown publishes; any, where a program of the agency's does"
+RECORD_KEY: Final = (
+    "the record, where Crosstown publishes; any, where a program of the agency's does"
+)
 
 
 @dataclass(frozen=True, slots=True)

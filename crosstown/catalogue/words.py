@@ -9,10 +9,10 @@ from crosstown.mapping import Expression, TimeField
 from crosstown.resolution import Placed, branches, kind
 
 SENSITIVITY: Final = {
-    "public": "anyone may see it",
+    "public": "may be shown to anyone, and stand in a headline",
     "internal": "for those who work on the case",
-    "restricted": "names, addresses, free text: only under an agreement",
-    "confidential": "never leaves the agency in clear",
+    "restricted": "about people, or free text: for those who must know",
+    "confidential": "the most sensitive",
     "": "nobody has said how sensitive it is",
 }
 MODE: Final = {
@@ -24,6 +24,11 @@ MODE: Final = {
     "FULL": "The newest version and the one before can read each other's events.",
     "FULL_TRANSITIVE": "All versions can read each other's events.",
 }
+HEADERS: Final = {
+    "known_at": "the message's header, else when Kafka took the message",
+    "via": "the message's header, else event",
+}
+"""What the envelope has where neither the contract nor a program says it."""
 ROLE: Final = {
     "link": "say which records are one case, or are not",
     "erase": "have other agencies' records erased or held",
@@ -152,3 +157,8 @@ def concerns_of(contract: Contract) -> list[str] | None:
     else:
         return None
     return sorted(values - {""})
+
+
+def days(number: float) -> str:
+    """A span of days: `30 days`."""
+    return f"{number:g} day{'s' * (number != 1)}"

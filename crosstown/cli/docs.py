@@ -13,7 +13,12 @@ from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, prin
 
 def command(
     to: Annotated[
-        Path, typer.Option("--to", metavar="DIR", help="Where the site goes: new, empty, or a site that this wrote."),
+        Path,
+        typer.Option(
+            "--to",
+            metavar="DIR",
+            help="Where the site goes: new, empty, or a site that this wrote.",
+        ),
     ],
     path: Annotated[
         Path | None,
