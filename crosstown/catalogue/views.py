@@ -35,11 +35,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """One way in which an envelope's field comes about."""
+    """One way in which an envelope's field comes about; `table` is its crosswalk's place on the page."""
 
     name: str
     about: str
     how: Expression | TimeField | None
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,9 @@ def made(contract: Contract) -> list[Made]:
     """How each field of the envelope comes about; two for a field with two sources."""
     ours = contract.file.crosstown.envelope
     return [
-        Made(name, _ABOUT[name], how)
+        Made(name, _ABOUT[name], how, f"table-{name}-{number}")
         for name in EnvelopeMap.model_fields
-        for how in _several(getattr(ours, name))
+        for number, how in enumerate(_several(getattr(ours, name)), 1)
     ]
 
 
