@@ -308,6 +308,7 @@ def test_symbols_and_inner_fields_aren_t_compared(folder: Path) -> None:
 def test_one_bad_contract_hides_the_others(folder: Path, tmp_path: Path) -> None:
     (folder / LOST).write_text("no: contract")
     (folder / "examples/riverton-311/requests.v1.opened.json").write_text('{"number": 7}')
+    (folder / "examples/riverton-311/requests.v1.deep.json").write_text("[" * 200_000)
     (folder / "codelists/other.yaml").write_text("a: list of another kind")
     said = call(tmp_path, "docs", str(folder), "--to", str(tmp_path / "site"))
     assert said.code == 3

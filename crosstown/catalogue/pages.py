@@ -66,7 +66,7 @@ def _environment(contents: Contents) -> Environment:
         "contacts_of": partial(views.contacts_of, contents), "days": words.days,
         "file_name": file_name, "findable": views.findable, "hubs": partial(views.hubs, contents),
         "made": views.made, "promise": words.promise, "rows": views.rows, "said": words.said,
-        "schema_rows": views.schema_rows, "steps": views.steps, "time": moment,
+        "schema_rows": views.schema_rows, "sensitive": views.sensitive, "steps": views.steps, "time": moment,
         "users": partial(views.users, contents),
     }  # fmt: skip
     return env

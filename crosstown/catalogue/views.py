@@ -78,6 +78,13 @@ def rows(contract: Contract) -> list[Row]:
     return out
 
 
+def sensitive(fields: list[Row]) -> list[tuple[str, int]]:
+    """How many fields are of each sensitivity but public; what is no sensitivity counts as unsaid."""
+    classes = [row.sensitivity if row.sensitivity in words.SENSITIVITY else "" for row in fields]
+    return [(one, classes.count(one)) for one in words.SENSITIVITY
+            if one != "public" and one in classes]  # fmt: skip
+
+
 def schema_rows(schema: Any) -> list[Row]:
     """The fields of a schema alone."""
     place = whole(schema)
