@@ -261,7 +261,7 @@ def _examples(file: Path, contract: Contract) -> Iterator[Finding]:
             contract.envelope(body, agency, _NOW, "batch")
         except Refused as error:
             yield Finding(example, 1, "example", str(error), error.mend or _AS_SCHEMA)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             yield Finding(example, 1, "example", f"it isn't a body of this schema: {error}",
                           _AS_SCHEMA)  # fmt: skip
 

@@ -53,6 +53,17 @@ def test_contracts_or_formats_are_missing_from_the_wheel(installed: Path) -> Non
     assert found[3] == "True"
 
 
+def test_catalogue_s_templates_are_missing_from_the_wheel(installed: Path) -> None:
+    found = run(installed, (
+        "from crosstown.catalogue.contents import read; from crosstown.catalogue import pages\n"
+        "from crosstown.repository import shipped\n"
+        "made = pages.pages(read(shipped()))\n"
+        "print(pages.__file__, 'catalogue.css' in made, 'index.html' in made)"
+    )).split()  # fmt: skip
+    assert Path(found[0]).is_relative_to(installed)
+    assert found[1:] == ["True", "True"]
+
+
 def test_the_wheel_could_be_published_by_accident(installed: Path) -> None:
     (metadata,) = installed.glob("*.dist-info/METADATA")
     assert "Private :: Do Not Upload" in metadata.read_text("utf-8")

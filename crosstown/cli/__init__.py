@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "apply": "crosstown.cli.apply",
     "agency": "crosstown.cli.agency",
     "refusals": "crosstown.cli.refusals",
+    "docs": "crosstown.cli.docs",
     "places": "crosstown.cli.places",
     "note": "crosstown.cli.note",
     "assert": "crosstown.cli.assert_",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crosstown.cli.shell import HomeOption, err, out, print_json, settings
+
+if TYPE_CHECKING:
+    from crosstown.checking import Finding
 
 
 class Form(Enum):
@@ -57,10 +61,7 @@ def command(
                 out.print(f"::error file={_escaped(str(one.file), property_=True)},line={one.line},"
                           f"title={one.rule}::{_escaped(text)}", markup=False)  # fmt: skip
         case Form.HUMAN:
-            for one in findings:
-                out.print(f"{one.file}:{one.line}: {one.rule}: {one.what}", markup=False)
-                if one.mend:
-                    out.print(f"  -> {one.mend}", markup=False)
+            say(findings)
             wrong = (
                 f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "all hold"
             )
@@ -70,6 +71,14 @@ def command(
             )
     if findings:
         raise typer.Exit(3)
+
+
+def say(findings: Iterable[Finding]) -> None:
+    """Findings for people: where, what, and how to mend it."""
+    for one in findings:
+        out.print(f"{one.file}:{one.line}: {one.rule}: {one.what}", markup=False)
+        if one.mend:
+            out.print(f"  -> {one.mend}", markup=False)
 
 
 def _escaped(text: str, *, property_: bool = False) -> str:
