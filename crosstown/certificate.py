@@ -95,9 +95,9 @@ td.n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-num
 th.n { text-align: right; }
 tbody th { font-weight: 600; width: 38%; }
 .mark { white-space: nowrap; font-weight: 600; }
-.mark.yes, .mark.no { background: none; }
-.mark.yes { color: #1a6b31; } .mark.no { color: #b3261e; } .mark.open { color: #57606a; }
+td.holds { color: #1a6b31; } td.fails { color: #b3261e; } td.open { color: #57606a; }
 .counts { max-width: 30rem; }
+.counts th { width: auto; font-weight: 400; }
 code { font: .82rem/1.4 ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }
 ul { margin: .3rem 0; padding-left: 1.2rem; }
 @media print { body { padding: 0; font-size: 11pt; } h2 { break-after: avoid; }
@@ -146,7 +146,7 @@ def _trials(trials: Sequence[Trial]) -> Iterable[str]:
     yield ('<thead><tr><th scope="col">What</th><th scope="col">Result</th><th scope="col">Seen</th>'
            '<th scope="col" class="n">Seconds</th></tr></thead><tbody>')  # fmt: skip
     for one in trials:
-        style = {True: "yes", False: "no", None: "open"}[one.holds]
+        style = {True: "holds", False: "fails", None: "open"}[one.holds]
         sign = {True: "✓", False: "✗", None: "?"}[one.holds]
         yield (f'<tr><th scope="row">{_(one.what)}</th><td class="mark {style}">'
                f'<span aria-hidden="true">{sign}</span> {_WORDS[one.holds]}</td>'

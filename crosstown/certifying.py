@@ -99,7 +99,7 @@ class Certifying:
             ("Bytes that are no event become a dead letter and hold nothing up", self._garbage),
             ("What is said anew replaces what was said before", self._changed),
             ("What is withdrawn doesn't count any more", self._withdrawn),
-            ("How late the sample's newest event is", self._late),
+            ("The service level is kept", self._late),
         ]
         needed = 3
         for number, (what, step) in enumerate(steps):
@@ -352,7 +352,7 @@ class Certifying:
             f"{one.value} {one.unit}" for c in self.contracts for one in c.file.slaProperties
             if one.property == "frequency"
         )  # fmt: skip
-        return None, (f"{hours:,.0f} hours older than the file; promised is every {promised or 'nothing'}."
+        return None, (f"the newest event is {hours:,.0f} hours older than the file; promised is every {promised or 'nothing'}."
                       " One file can't show whether that is kept")  # fmt: skip
 
 

@@ -241,10 +241,11 @@ def _roles(draft: Draft) -> dict[int, str]:
 
 def _next(draft: Draft, to: Path, file: Path, questions: int) -> None:
     out.print()
-    out.print(f"{questions} questions are open. What comes next:")
+    out.print(f"{questions} questions are open, each in the file where its answer belongs. Next:")
+    folder, sample = (f'"{one}"' if " " in str(one) else str(one) for one in (to, file))
     for line in (
-        f"crosstown check {to}",
-        f"crosstown certify {draft.agency} {file} --contracts {to}",
+        f"crosstown check {folder}",
+        f"crosstown certify {draft.agency} {sample} --contracts {folder}",
     ):
         out.print(f"  {line}", markup=False, soft_wrap=True)
 

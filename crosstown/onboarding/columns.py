@@ -43,6 +43,7 @@ class Kind(Enum):
     YES_NO = "yes or no"
     CODE = "code"
     ADDRESS = "address"
+    SPOT = "coordinates"
     PERSON = "person"
     PHONE = "phone"
     EMAIL = "e-mail"
@@ -109,13 +110,15 @@ def _column(at: int, header: str, name: str, cells: list[str], clock: Clock) -> 
     )
     if not filled:
         return replace(made, kind=Kind.EMPTY, why="empty in all rows read")
-    if words.has(name, words.CONFIDENTIAL):
-        return replace(made, kind=Kind.SECRET, why="its name")
-    if _share(counts, _SSN) > 0.3:
-        return replace(made, kind=Kind.SECRET, why="looks like social security numbers")
+    numbers = _share(counts, _SSN) > 0.3
+    if numbers or words.has(name, words.CONFIDENTIAL):
+        why = "looks like social security numbers" if numbers else "its name"
+        return replace(made, kind=Kind.SECRET, why=why)
     form = form_of(list(counts), clock)
     if form is not None:
         return replace(made, kind=Kind.MOMENT, why=f"written {form.form}", form=form)
+    if words.has(name, words.SPOT):
+        return replace(made, kind=Kind.SPOT, why="its name")
     personal = _personal(name, counts)
     if personal is not None:
         return replace(made, kind=personal[0], why=personal[1])
@@ -129,8 +132,10 @@ def _personal(name: str, counts: Counter[str]) -> tuple[Kind, str] | None:
         return Kind.EMAIL, "its name, or an @ in most"
     if words.has(name, words.PHONE) or _share(counts, _PHONE) > 0.5:
         return Kind.PHONE, "its name, or digits as of a phone"
-    houses = max(_share(counts, _HOUSE_FIRST), _share(counts, _HOUSE_LAST))
-    called = words.has(name, words.ADDRESS)
+    called = words.has(name, words.ADDRESS) and not words.has(name, words.PART)
+    houses = _share(counts, _HOUSE_FIRST)
+    if called:
+        houses = max(houses, _share(counts, _HOUSE_LAST))
     if (called and houses > 0.3) or (houses > 0.8 and len(counts) > 3):
         return Kind.ADDRESS, f"house numbers and streets in {houses:.0%}"
     if _share(counts, _TITLED) > 0.5:
@@ -153,7 +158,7 @@ def _measured(made: Column, name: str, counts: Counter[str]) -> Column:
             return replace(made, kind=Kind.DECIMAL, why=f"digits and {point}", point=point)
     longest = max(map(len, counts))
     spaces = sum(value.count(" ") * n for value, n in counts.items()) / filled
-    repeats = len(counts) <= min(CODES, max(1, filled // 2)) and longest <= 60
+    repeats = len(counts) <= min(CODES, filled // 2) and longest <= 60
     if words.has(name, words.FREE) or (not repeats and (longest > 60 or spaces > 3)):
         return replace(made, kind=Kind.FREE, why=f"up to {longest:,} characters, in words")
     if repeats:

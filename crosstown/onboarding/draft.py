@@ -124,15 +124,5 @@ def headline(draft: Draft) -> str:
 
 def area(draft: Draft) -> str:
     """The field that names a part of the city; empty: none does."""
-    called = (
-        "district",
-        "ward",
-        "neighborhood",
-        "neighbourhood",
-        "area",
-        "bezirk",
-        "stadtteil",
-        "borough",
-    )
-    found = (c for c in draft.plan.fields if c.kind is Kind.CODE and words.has(c.field, called))
+    found = (c for c in draft.plan.fields if c.kind is Kind.CODE and words.has(c.field, words.PART))
     return next((one.field for one in found), "")

@@ -17,7 +17,7 @@ INVENTED: Final[dict[Kind, Any]] = {
     Kind.ADDRESS: "12 Elm Street", Kind.PERSON: "Pat Example", Kind.PHONE: "212-555-0100",
     Kind.EMAIL: "pat@example.org", Kind.FREE: "(an invented note)", Kind.TEXT: "example",
     Kind.SECRET: "example", Kind.WHOLE: 1, Kind.DECIMAL: 1.5, Kind.YES_NO: True, Kind.CODE: "example",
-    Kind.MOMENT: "example", Kind.EMPTY: "",
+    Kind.MOMENT: "example", Kind.EMPTY: "", Kind.SPOT: "0.0",
 }  # fmt: skip
 """What stands in an example instead of what somebody wrote."""
 AN_INSTANT: Final = 1_738_332_300_000_000

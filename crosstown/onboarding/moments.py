@@ -27,6 +27,7 @@ _COULD: Final = re.compile(r"(?=.*\d).{6,40}", re.DOTALL)
 _SWAPPED: Final = {"%m": "%d", "%d": "%m"}
 ENOUGH: Final = 0.8
 """The share of a column's texts that must be of a form."""
+"""In a file of a few rows: all of them but one."""
 MOST: Final = 2_000
 
 
@@ -47,18 +48,20 @@ def form_of(values: Sequence[str], clock: Clock) -> Form | None:
         return clock(form, text) is not None
 
     texts = list(dict.fromkeys(values))[:MOST]
-    if not texts or sum(_COULD.fullmatch(t) is not None for t in texts) < ENOUGH * len(texts):
+    enough = max(2, len(texts) - 1) if 2 < len(texts) < 6 else ENOUGH * len(texts)
+    if not texts or sum(_COULD.fullmatch(t) is not None for t in texts) < enough:
         return None
     first = texts[:20]
     likely = [form for form in _FORMS if any(reads(form, text) for text in first)]
     counts = {form: sum(reads(form, text) for text in texts) for form in likely}
-    if not counts or max(counts.values()) < ENOUGH * len(texts):
+    if not counts or max(counts.values()) < enough:
         return None
     best = max(counts, key=lambda form: counts[form])
     if "%Y%m%d" in best and not all("19" <= t[:2] <= "20" for t in texts if reads(best, t)):
         return None
     other = swapped(best)
-    tied = other if counts.get(other) == counts[best] and "." not in best else ""
+    either = other != best and "." not in best and counts.get(other) == counts[best]
+    tied = other if either else ""
     strange = tuple([text for text in texts if not reads(best, text)][:3])
     return Form(best, tied, strange)
 

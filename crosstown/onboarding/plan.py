@@ -16,6 +16,8 @@ from crosstown.errors import Refused
 from crosstown.onboarding import words
 from crosstown.onboarding.columns import Column, Kind
 
+STRAY: Final = 0.05
+"""The share of rows that may speak against what all others say."""
 FEW: Final = 5
 """Fewer rows than this say little about which values repeat."""
 _NUMBERED: Final = re.compile(r"([A-Za-z]{0,5})([-_ /]?)\d[\w/-]*")
@@ -168,12 +170,8 @@ def _steps(
     own: dict[int, list[Column]] = defaultdict(list)
     common: list[Column] = []
     for one in rest:
-        with_it = [row for row in rows if row[one.at]]
-        later = [
-            t for t in ordered
-            if any(not row[t.at] for row in rows) and all(row[t.at] for row in with_it)
-        ]  # fmt: skip
-        if later and len(with_it) > 1:
+        later = [t for t in ordered if _only_with(one, t, rows)]
+        if later:
             own[later[-1].at].append(one)
         else:
             common.append(one)
@@ -185,6 +183,13 @@ def _steps(
         unique = event if names[event] == 1 else f"{event}-{names[event]}"
         steps.append(Step(unique, t, words.step_of(t.header), tuple(own[t.at])))
     return tuple(steps), tuple(common)
+
+
+def _only_with(one: Column, time: Column, rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a column is filled once a step has its time, and as good as never before."""
+    before = [bool(row[one.at]) for row in rows if not row[time.at]]
+    after = sum(1 for row in rows if row[time.at] and row[one.at])
+    return len(before) > 0 and after > 1 and sum(before) <= STRAY * min(len(before), after)
 
 
 def _address(

@@ -61,6 +61,18 @@ ADDRESS: Final = (
     "address", "addr", "adresse", "location", "street", "strasse", "standort", "premise", "site",
     "direccion", "loc", "where",
 )  # fmt: skip
+SPOT: Final = ("latitude", "longitude", "lat", "lon", "lng", "geocod", "coord", "koordinat")
+PART: Final = (
+    "district",
+    "ward",
+    "neighborhood",
+    "neighbourhood",
+    "area",
+    "bezirk",
+    "stadtteil",
+    "borough",
+)
+"""Of a city."""
 HOUSE: Final = (
     "house",
     "hausnr",
@@ -145,4 +157,4 @@ def event_of(header: str, at: int) -> str:
     parts = field_name(header, at).split("_")
     kept = [p for p in parts if p not in ("date", "dt", "time", "datum", "am", "on", "at", "ts", "tm",
                                           "fecha", "timestamp", "datetime")]  # fmt: skip
-    return "-".join(kept or parts)
+    return "-".join(kept if any(map(str.isalpha, "".join(kept))) else parts)
