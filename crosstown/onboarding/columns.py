@@ -55,7 +55,7 @@ class Kind(Enum):
 CLASSES: Final = {
     Kind.EMPTY: "internal", Kind.MOMENT: "public", Kind.WHOLE: "internal", Kind.DECIMAL: "internal",
     Kind.YES_NO: "public", Kind.CODE: "public", Kind.ADDRESS: "restricted",
-    Kind.PERSON: "restricted", Kind.PHONE: "restricted", Kind.EMAIL: "restricted",
+    Kind.SPOT: "restricted", Kind.PERSON: "restricted", Kind.PHONE: "restricted", Kind.EMAIL: "restricted",
     Kind.SECRET: "confidential", Kind.FREE: "restricted", Kind.TEXT: "internal",
 }  # fmt: skip
 

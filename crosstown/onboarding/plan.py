@@ -16,7 +16,7 @@ from crosstown.errors import Refused
 from crosstown.onboarding import words
 from crosstown.onboarding.columns import Column, Kind
 
-STRAY: Final = 0.05
+STRAY: Final = 0.1
 """The share of rows that may speak against what all others say."""
 FEW: Final = 5
 """Fewer rows than this say little about which values repeat."""
