@@ -32,6 +32,12 @@ def names(folder: Path | None = None) -> list[str]:
     return sorted({*_OURS, *(e.name for e in entry_points(group=GROUP)), *_classes(folder)})
 
 
+def of_agency(agency: str, folder: Path | None = None) -> list[str]:
+    """The names of a city's own sources that say that they are of this agency."""
+    own = _classes(folder).items()
+    return sorted(name for name, one in own if getattr(one, "agency", "") == agency)
+
+
 def source(name: str, naming: Naming, folder: Path | None = None) -> Source:
     """The source of this name; a city's own comes before a package's, and that before ours.
 

@@ -11,15 +11,19 @@ _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _AS_UTF8 = 'save it as UTF-8 (in a spreadsheet: "CSV UTF-8")'
 
 
-def check_text(file: Path) -> None:
-    """Refuse a file that is no UTF-8 text: empty, UTF-16, or with NUL bytes at its beginning."""
+def check_text(file: Path, encoding: str = "utf-8") -> None:
+    """Refuse a file that can't be text of this encoding: empty, or UTF-16 or NUL bytes in another."""
     try:
         with file.open("rb") as stream:
-            refuse_unless_text(stream.read(4_096))
+            start = stream.read(4_096)
     except OSError as error:
         raise Refused(
             "unreadable", error.strerror or str(error), mend="look at its rights"
         ) from None
+    if not encoding.startswith("utf-16"):
+        refuse_unless_text(start)
+    elif len(start) <= len(codecs.BOM_UTF16_LE):
+        raise _empty()
 
 
 def refuse_unless_text(start: bytes) -> None:
@@ -27,9 +31,13 @@ def refuse_unless_text(start: bytes) -> None:
     if start.startswith(_WIDE):
         raise Refused("utf-16", "the file is UTF-16", mend=_AS_UTF8)
     if not start.removeprefix(codecs.BOM_UTF8).strip():
-        raise Refused("empty-file", "the file is empty", mend="export it again")
+        raise _empty()
     if b"\0" in start.splitlines()[0]:
         raise Refused("not-text", "the first line has NUL bytes", mend=_AS_UTF8)
+
+
+def _empty() -> Refused:
+    return Refused("empty-file", "the file is empty", mend="export it again")
 
 
 def shown(raw: str, limit: int = 10_000) -> str:

@@ -21,7 +21,7 @@ _PARTS: Final = {
     "Y": r"(?P<Y>\d{4})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})", "H": r"(?P<H>\d{1,2})",
     "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})",
     "p": r"(?P<p>[AaPp][Mm])",
-    "b": r"(?P<b>[A-Za-z]{3})", "y": r"(?P<y>\d{2})",
+    "b": r"(?P<b>[A-Za-z]{3})", "y": r"(?P<y>\d{2})", "f": r"(?P<f>\d{1,9})",
 }  # fmt: skip
 _MONTHS: Final = {
     "jan": "1", "feb": "2", "mar": "3", "apr": "4", "may": "5", "jun": "6", "jul": "7", "aug": "8",
@@ -47,7 +47,7 @@ def instant(text: str) -> int:
 
 
 class LocalTimes:
-    """Reads times of one zone written in one form (strptime's `%Y %y %m %b %d %H %I %M %S %p`).
+    """Reads times of one zone written in one form (strptime's `%Y %y %m %b %d %H %I %M %S %f %p`).
 
     Months are in English; a year of two digits is one of this century.
     """
@@ -76,10 +76,11 @@ class LocalTimes:
             midnight = self._day(part["Y"], part["m"], part["d"])
         except (ValueError, OverflowError):
             raise ValueError(f"{text[:40]!r} is no day of the calendar") from None
+        micro = int(f"{part['f']}00000"[:6]) if "f" in part else 0
         if midnight is not None:
-            return midnight + (hour * 3600 + minute * 60 + second) * 1_000_000, ""
+            return midnight + (hour * 3600 + minute * 60 + second) * 1_000_000 + micro, ""
         return self._slow(dt.datetime(int(part["Y"]), int(part["m"]), int(part["d"]),
-                                      hour, minute, second, tzinfo=self._zone))  # fmt: skip
+                                      hour, minute, second, micro, tzinfo=self._zone))  # fmt: skip
 
     def _even_day(self, year: str, month: str, day: str) -> int | None:
         """Midnight in microseconds UTC of a day on which no clock is changed; None for others."""

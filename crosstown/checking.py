@@ -23,10 +23,12 @@ from crosstown.errors import Refused, Stop
 from crosstown.guards import guard
 from crosstown.mapping import Expression
 from crosstown.promises import promised
+from crosstown.questions import open_questions
 from crosstown.repository import ConcernsFile, alone, contract_of, named, owners
 from crosstown.yaml_file import line_in, read_plain, read_yaml
 
 RULES: Final = {
+    "question": "No question is open.",
     "file": "Every file can be read as what it is.",
     "alone": "A contract is a .yaml and an .avsc of the same name.",
     "guard": "A schema is one that nobody can be hurt with.",
@@ -81,12 +83,14 @@ def check(folder: Path) -> Checked:
     if not (folder / "agencies.yaml").is_file():
         raise Stop(f"{folder} has no agencies.yaml",
                    mend="a contract repository has agencies.yaml and concerns.yaml")  # fmt: skip
-    found: list[Finding] = []
+    found = [
+        Finding(one.file, one.line, "question", one.what, one.how) for one in open_questions(folder)
+    ]
     try:
         agencies = Agencies(read_yaml(folder / "agencies.yaml", AgenciesFile))
         read_yaml(folder / "concerns.yaml", ConcernsFile)
     except Stop as error:
-        return Checked(0, 0, (_stopped(error, folder, "file"),))
+        return Checked(0, 0, (*found, _stopped(error, folder, "file")))
     by_name: dict[str, list[tuple[int, Path]]] = {}
     for owner in owners(folder):
         for file in alone(owner):

@@ -21,6 +21,8 @@ from crosstown.agencies import ID, Agencies, AgenciesFile
 from crosstown.contract import ANY, Contract, ContractFile
 from crosstown.errors import Stop
 from crosstown.mapping import Expression, compile_mapping
+from crosstown.questions import open_questions
+from crosstown.settings import SOURCES
 from crosstown.yaml_file import line_in, read_yaml
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ DAY: Final = 86_400_000_000
 """Microseconds."""
 _NAME = re.compile(r"^([a-z0-9]+(?:-[a-z0-9]+)*)\.v([1-9][0-9]*)$")
 _TOPIC = re.compile(rf"^events\.({ID[1:-1]})\.({ID[1:-1]})$")
-_NOT_OWNERS: Final = frozenset({"examples", "agreements", "codelists", "__pycache__"})
+_NOT_OWNERS: Final = frozenset({"examples", "agreements", "codelists", SOURCES, "__pycache__"})
 
 
 class Concern(BaseModel):
@@ -98,6 +100,9 @@ class Repository:
             raise Stop(
                 f"{folder} is no folder", mend="CROSSTOWN_SCHEMAS names a contract repository"
             )
+        for one in open_questions(folder) if path is not None else ():
+            raise Stop(f"{one.file}:{one.line}: an open question: {one.what}",
+                       mend=f"answer it: crosstown check {folder} names all of them")  # fmt: skip
         agencies = Agencies(read_yaml(folder / "agencies.yaml", AgenciesFile))
         concerns = read_yaml(folder / "concerns.yaml", ConcernsFile)
         contracts: dict[str, Contract] = {}

@@ -13,6 +13,9 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SOURCES = "sources"
+"""The folder in a contract repository that has the agencies' own sources."""
+
 
 def _user_cache() -> Path:
     """The per-user cache folder of this operating system, shared by all homes."""
@@ -37,7 +40,8 @@ class Settings(BaseSettings):
     concern_maps: tuple[str, ...] = ()
     """Contracts whose concern map is used instead of the concern that they state, as a JSON array."""
     connectors: Path | None = None
-    """A folder of your own sources, one Python file each; unset: those that ship or are installed."""
+    """A folder of your own sources, one Python file each; unset: `sources` in the contract repository,
+    where it has one, and those that ship or are installed."""
     bootstrap: str = ""
     """Kafka bootstrap servers of a cluster of your own; empty: the embedded broker."""
     registry: str = ""
@@ -65,6 +69,12 @@ class Settings(BaseSettings):
     """Which of several workers of one program this is; each has its own."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
+
+    @property
+    def sources(self) -> Path | None:
+        """Where one's own sources are."""
+        beside = self.schemas / SOURCES if self.schemas else None
+        return self.connectors or (beside if beside and beside.is_dir() else None)
 
     @property
     def embedded(self) -> bool:

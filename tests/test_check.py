@@ -85,6 +85,8 @@ def enum_outcome(folder: Path) -> None:
 
 
 BROKEN: Final[dict[str, tuple[str, str, Callable[[Path], object]]]] = {
+    "a question that nobody answered": ("question", YAML, edited(YAML, "team:", "# QUESTION: Who? -> a team\nteam:")),
+    "a value that nobody knew": ("question", YAML, edited(YAML, "mailto:office@housing.riverton.example", '"mailto:???"')),
     "the file of agencies is no YAML": ("file", "agencies.yaml", edited("agencies.yaml", "jurisdictions:", "jurisdictions: [")),
     "a window is no number": ("file", "concerns.yaml", edited("concerns.yaml", "default_window_days: 30", "default_window_days: soon")),
     "a schema stands alone": ("alone", AVSC, lambda folder: (folder / YAML).unlink()),

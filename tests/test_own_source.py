@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from installation import Said, call
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "your-own-source.md").read_text("utf-8")
+COMMANDS = re.findall(r"^crosstown (?:new|check|certify|publish)[^\n]*$", PAGE.partition("by hand")[0],
+                      re.MULTILINE)  # fmt: skip
 SHOWN = re.search(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 NAMES = ("night.csv", "contracts/agencies.yaml", "contracts/concerns.yaml",
          "contracts/smallville-housing/visits.v1.avsc",
@@ -20,8 +22,9 @@ NAMES = ("night.csv", "contracts/agencies.yaml", "contracts/concerns.yaml",
 
 def written(folder: Path) -> None:
     """The page's files: each block of code is the file that was named last before it."""
-    shutil.copytree(ROOT / "schemas" / "any", folder / "contracts" / "any")
-    rest = PAGE
+    head, _, by_hand = PAGE.partition("# What was written, by hand")
+    assert by_hand
+    rest = f"{head.partition('## 1')[0]}{by_hand}"
     for name in NAMES:
         _, found, rest = rest.partition(f"`{name}`")
         block = re.search(r"^```[a-z]+\n(.*?)^```$", rest, re.MULTILINE | re.DOTALL)
@@ -103,3 +106,35 @@ def test_night_of_the_page_ends_without_a_case(crosstown: Callable[..., Said], h
     assert "Smallville Housing" in shown
     assert "names smallville-311/request/S-7" in shown
     assert "Mrs. Doe" not in shown
+
+
+def test_first_path_of_the_page_ends_before_the_certificate(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    block = re.search(r"^```csv\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert block
+    good = block.group(1).replace("14 January", "01/14/2025 10:00")
+    Path("night.csv").write_text(block.group(1), "utf-8")
+
+    def run(command: str) -> Said:
+        return call(home, *command.split()[1:], CROSSTOWN_SCHEMAS=str(tmp_path / "contracts"))
+
+    new, check, certify, dry_run, *_ = COMMANDS
+    call(home, *new.split()[1:]).ok()
+    asked = run(check)
+    assert asked.code == 3
+    shown = re.search(r"^(contracts/.*)\n(  -> .*)$", PAGE, re.MULTILINE)
+    assert shown
+    assert shown.group(0) in asked.out
+    assert asked.out.count("\n  -> ") == asked.out.count(": question: ") > 4
+    for file in (*Path("contracts").rglob("*.yaml"), *Path("contracts").rglob("*.py")):
+        text = re.sub(r"^ *# QUESTION: .*\n", "", file.read_text("utf-8"), flags=re.MULTILINE)
+        file.write_text(text.replace("???", "tenants@housing.example"), "utf-8")
+    run(check).ok()
+    seen = run(dry_run)
+    assert (seen.code, "3 events, 1 rows rejected" in seen.err) == (3, True), seen
+    Path("night.csv").write_text(good, "utf-8")
+    run(certify).ok()
+    told = json.loads(Path("certificate-smallville-housing.json").read_text("utf-8"))
+    assert told["holds"] is True

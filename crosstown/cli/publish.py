@@ -67,7 +67,7 @@ def command(
         err.print(f"left out: {file}, rejects of an earlier call", markup=False)
 
     def make(naming: Naming) -> Source:
-        return find(source, naming, given.connectors)
+        return find(source, naming, given.sources)
 
     if dry_run:
         _preview(given, repository, make, inputs, told, output)

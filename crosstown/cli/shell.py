@@ -43,8 +43,8 @@ OutputOption = Annotated[
     Output, typer.Option("--output", "-o", help="For people, or JSON for programs.")
 ]
 
-out = Screen(highlight=False, soft_wrap=not sys.stdout.isatty())
-err = Screen(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+out = Screen(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+err = Screen(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
 
 
 def settings(home: Path | None) -> Settings:
