@@ -49,9 +49,14 @@ class Published:
 
 def publisher(contract: Contract, agency: str) -> str:
     """Who publishes under a contract: its owner; under one of `any/`, whoever is named."""
-    if agency or contract.owner != ANY:
-        return agency or contract.owner
-    raise Stop(f"{contract.id} is for every agency; none was named", mend="say agency=...")
+    agency = agency or contract.owner
+    if agency == ANY:
+        raise Stop(f"{contract.id} is for every agency; none was named", mend="say agency=...")
+    try:
+        contract.topic(agency)
+    except Refused as error:
+        raise Stop(str(error), mend=error.mend) from None
+    return agency
 
 
 def publish_bodies(
@@ -66,7 +71,6 @@ def publish_bodies(
     now = time.time_ns() // 1000
     checker = Checker(repository, now, now)
     plain = converter(contract.schema) or dict
-    contract.topic(agency)
     try:
         with (
             Ledger(Home(settings.home).ledger) as ledger,

@@ -82,9 +82,9 @@ class Extract:
                     self.problem(message, error)
             yield row
 
-    def problem(self, message: Message | None, error: Refused) -> None:
+    def problem(self, message: Message | None, error: Refused, several: int = 1) -> None:
         """Count what can't be opened."""
-        self.problems[error.reason] += 1
+        self.problems[error.reason] += several
         at = f"{message.partition()}/{message.offset()}: " if message else ""
         self._first_problem = self._first_problem or f"{at}{error}"
 
@@ -156,6 +156,10 @@ class Extract:
             for partition, ends in self._ends.items():
                 standing.hear(self._noting_erasures(self._read(partition, *ends)))
             standing.settle()
+            if standing.foreign:
+                self.problem(
+                    None, Refused("foreign-key", "not written by intake"), standing.foreign
+                )
             for partition, ends in self._ends.items():
                 wanted = standing.offsets(partition, *self._span.offsets(*ends))
                 yield from self._chosen(partition, wanted, ends[1])

@@ -59,6 +59,8 @@ class Standing:
     """
 
     def __init__(self, *, sayings: bool, history: bool) -> None:
+        self.foreign = 0
+        """Keys that are no saying's: somebody else wrote there."""
         self._sayings = sayings
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = OFF")
@@ -96,13 +98,13 @@ class Standing:
             " ORDER BY offset", (partition, low, high))  # fmt: skip
         return (offset for (offset,) in found)
 
-    @staticmethod
-    def _of_sayings(messages: Iterable[Message]) -> Iterator[tuple[Any, ...]]:
+    def _of_sayings(self, messages: Iterable[Message]) -> Iterator[tuple[Any, ...]]:
         for message in messages:
             try:
                 event, known_at, content, via = (message.key() or b"").split(b":")
                 row = (event.decode(), bytes.fromhex(content.decode()), int(known_at), _VIA[via])
             except (ValueError, KeyError):
+                self.foreign += 1
                 continue
             yield (*row, message.partition(), message.offset(), message.value() is None)
 
