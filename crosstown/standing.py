@@ -64,7 +64,8 @@ class Standing:
         self._sayings = sayings
         self._db = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA cache_size = -65536")
+        self._db.execute("PRAGMA temp_store = FILE")
+        self._db.execute("PRAGMA cache_size = -16384")
         self._db.execute(_SAYINGS if sayings else _KEYED)
         every, now = (_EVERY_SAYING, _COUNTING) if sayings else (_SINCE_ERASED, _LAST)
         self._stands = every if history else now
