@@ -9,7 +9,8 @@ from typing import Any, cast
 import psutil  # type: ignore[import-untyped]
 
 from crosstown import living, metrics
-from crosstown.home import Endpoints, Home
+from crosstown.errors import Unavailable
+from crosstown.home import Endpoints, Home, endpoints
 from crosstown.part import Outside, Part, State
 from crosstown.settings import Settings
 
@@ -77,6 +78,16 @@ def measure(parts: Sequence[Part | Outside]) -> None:
 def supervisor(home: Home) -> psutil.Process | None:
     """The process that keeps this home running, if there is one."""
     return living.found((home.up() or {}).get("supervisor"))
+
+
+def backbone(settings: Settings) -> Endpoints:
+    """The endpoints of what runs; `Unavailable` with the way to start it where nothing does."""
+    where = endpoints(settings)
+    if not settings.bootstrap and supervisor(Home(settings.home)) is None:
+        raise Unavailable(
+            f"nothing runs under {settings.home}", mend="start it: crosstown up --detach"
+        )
+    return where
 
 
 def running(settings: Settings, names: Sequence[str]) -> Running:

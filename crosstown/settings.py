@@ -10,8 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from crosstown.errors import Stop
 
 SOURCES = "sources"
 """The folder in a contract repository that has the agencies' own sources."""
@@ -80,3 +82,14 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether Crosstown starts the broker itself."""
         return not self.bootstrap
+
+
+def settings_of(home: Path | None) -> Settings:
+    """The settings of one call; `home` overrides `CROSSTOWN_HOME`. `Stop` where one can't be read."""
+    try:
+        found = Settings(home=home) if home else Settings()
+    except (ValidationError, SettingsError) as error:
+        raise Stop(
+            f"a setting can't be read: {error}", mend="look at CROSSTOWN_* variables"
+        ) from None
+    return found.model_copy(update={"home": found.home.expanduser().absolute()})
