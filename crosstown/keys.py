@@ -40,7 +40,9 @@ class Key:
 
     def still(self, now: int) -> Key:
         """The same without the secrets that have ended."""
-        return replace(self, secrets=tuple(s for s in self.secrets if s.ends is None or s.ends > now))
+        return replace(
+            self, secrets=tuple(s for s in self.secrets if s.ends is None or s.ends > now)
+        )
 
 
 Keys = Mapping[str, Key]

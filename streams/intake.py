@@ -20,6 +20,7 @@ from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
 from crosstown.registry import Registry
+from crosstown.repository import Repository
 from crosstown.transact import Lost, Output, run_stateless
 
 log = logging.getLogger(__name__)
@@ -37,7 +38,7 @@ class Shell:
         self._accepted = generation.live(program.settings, program.endpoints).accepted
         self._shards = len(admin.list_topics(timeout=10).topics[self._accepted].partitions)
         self._files = ContractFiles(program.settings)
-        self._intake: Intake = self._read_contracts()
+        self._intake = self._made(self._files.read())
 
     def work(self, batch: list[Message]) -> Iterator[Output]:
         """One output a message, in order."""
@@ -63,7 +64,7 @@ class Shell:
         except Refused:
             if not self._files.changed():
                 raise
-            self._intake = self._read_contracts()
+            self._read_contracts()
             return self._tried(message)
 
     def _tried(self, message: Message) -> Accepted:
@@ -77,15 +78,16 @@ class Shell:
                 if self._program.stopping.wait(1):
                     raise Lost from None
 
-    def _read_contracts(self) -> Intake:
+    def _read_contracts(self) -> None:
         """The contracts as they are in the files now; broken ones don't replace good ones."""
         try:
             contracts = self._files.read()
         except Stop as error:
-            if not hasattr(self, "_intake"):
-                raise
             log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
-            return self._intake
+        else:
+            self._intake = self._made(contracts)
+
+    def _made(self, contracts: Repository) -> Intake:
         key = Key(self._program.home.erasure_key(self._program.settings))
         return Intake(contracts, self._registry.schema, self._shards, key.fingerprint)
 

@@ -59,7 +59,9 @@ def command(
         _list(KeyFile(Home(chosen.home).keys), output)
         return
     if not agency:
-        raise Stop("whose key? no agency is named", mend="see crosstown agencies, crosstown key list")
+        raise Stop(
+            "whose key? no agency is named", mend="see crosstown agencies, crosstown key list"
+        )
     file = KeyFile(Home(chosen.home).make().keys)
     now = time.time_ns() // 1000
     match action:
