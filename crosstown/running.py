@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -77,6 +78,16 @@ def measure(parts: Sequence[Part | Outside]) -> None:
 def supervisor(home: Home) -> psutil.Process | None:
     """The process that keeps this home running, if there is one."""
     return living.found((home.up() or {}).get("supervisor"))
+
+
+def gateway_url(home: Home, now: Running) -> str:
+    """Where agencies push events, as the gateway said when it began; empty where it doesn't run."""
+    if not any(one.name == "gateway" and one.state == "running" for one in now.processes):
+        return ""
+    try:
+        return str(json.loads((home.run / "gateway.json").read_text("utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def running(settings: Settings, names: Sequence[str]) -> Running:

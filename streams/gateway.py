@@ -28,6 +28,7 @@ LOOK_EVERY = 2.0
 
 def run(program: Program) -> None:
     """Serve until it's time to stop."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every look at the registry
     at = address(program.settings, program.home.run / "gateway-port")
     delivery = Delivery(program.settings, program.endpoints)
     try:

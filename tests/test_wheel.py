@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = ("streams.intake", "streams.cases", "streams.casebook", "streams.watch",
+PROGRAMS = ("streams.intake", "streams.cases", "streams.casebook", "streams.watch", "streams.gateway",
             "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "connectors",
             "connectors.boston_311", "connectors.riverton", "connectors.events")  # fmt: skip
 

@@ -92,7 +92,7 @@ def _show(agency: str, said: str, output: Output, more: str) -> None:
     if output is Output.JSON:
         print_json({"agency": agency, "key": said})
         return
-    out.print(said, markup=False)
+    out.print(said, markup=False, soft_wrap=True)
     err.print("".join([f"{agency}'s key, shown this once; keep it as you keep passwords",
                        f"; {more}" if more else ""]), markup=False)  # fmt: skip
 

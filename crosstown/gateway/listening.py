@@ -130,7 +130,7 @@ async def listening(app: web.Application, at: Address) -> AsyncIterator[None]:
 
     try:
         server = await loop.create_server(connected, at.host, at.port, ssl=at.tls, backlog=256,
-                                          **greeting)  # fmt: skip
+                                          ssl_handshake_timeout=PATIENCE if at.tls else None)  # fmt: skip
     except OSError as error:
         await runner.cleanup()
         raise Unavailable(f"the gateway can't listen on {at.host}:{at.port}: {error.strerror or error}",
