@@ -175,7 +175,7 @@ def test_poison_stops_a_batch_or_goes_unsaid(installation: Installation, tenants
     assert [one["index"] for one in said["events"]] == list(range(n))
     found = [(one.get("reason"), one.get("field")) for one in said["events"]]
     assert found == [
-        (None, None), ("unknown-jurisdiction", ""), ("missing-attribute", "id"), ("no-event", ""),
+        (None, None), ("unknown-jurisdiction", "jurisdiction"), ("missing-attribute", "id"), ("no-event", ""),
         ("not-said-here", "via"), ("body-too-large", ""), (None, None),
     ]  # fmt: skip
     assert all(one["mend"] for one in said["events"] if one.get("field"))
@@ -204,7 +204,7 @@ def test_hostile_request_gets_something_else_than_a_problem(tenants: Agency) -> 
 
     headers = {"Authorization": f"Bearer {tenants.key}", "Content-Type": STRUCTURED}
     problem(httpx.post(f"{tenants.url}/events", content=chunks(), headers=headers), 413)
-    for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "FROBNICATE"):
+    for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
         answer = httpx.request(method, f"{tenants.url}/events")
         problem(answer, 405)
         assert answer.headers["allow"] == "POST"
@@ -248,12 +248,14 @@ def test_slow_client_holds_a_line_forever(tenants: Agency) -> None:
                         return
 
             threading.Thread(target=more, daemon=True).start()
+            heard = b""
             try:
-                return line.makefile("rb").read()
-            except OSError:
-                return b""
-            finally:
-                done.set()
+                while some := line.recv(4_096):
+                    heard += some
+            except OSError:  # cut while we were sending
+                pass
+            done.set()
+            return heard
 
     with ThreadPoolExecutor(60) as many:
         cut = many.submit(drip, b"GET /livez HTTP/1.1\r\nX: ")

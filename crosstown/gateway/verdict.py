@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crosstown.checked import FIELDS
 from crosstown.errors import Refused
 
 PROBLEM: Final = "urn:crosstown:problem:"
@@ -45,7 +46,7 @@ class Verdict:
     def refused(cls, id_: str, source: str, why: Refused) -> Verdict:
         """An event that wasn't sent, and needn't be tried again as it is."""
         status = NOT_ALLOWED if why.reason in FORBIDDEN else WRONG
-        return cls(id_, source, status=status, reason=why.reason, field=why.field,
+        return cls(id_, source, status=status, reason=why.reason, field=why.field or FIELDS.get(why.reason, ""),
                    detail=why.detail or why.reason, mend=why.mend)  # fmt: skip
 
     @classmethod
