@@ -66,7 +66,7 @@ class Checker:
         except Refused as error:
             why = f"{error.reason}: {error.detail}" if error.detail else error.reason
             why += f"; {error.mend}" if error.mend else ""
-            field = error.field or _FIELDS.get(error.reason, "")
+            field = error.field or FIELDS.get(error.reason, "")
             return Reject(together[0].row, field, why, "")
 
     def check(self, said: Said) -> Checked:
@@ -93,7 +93,7 @@ class Checker:
                        said.known_at is not None)  # fmt: skip
 
 
-_FIELDS: Final = {
+FIELDS: Final = {
     "unknown-agency": "agency", "agency-of-another": "agency", "bad-record": "record",
     "unknown-jurisdiction": "jurisdiction", "record-of-another": "record",
     "record-too-long": "record", "place-too-long": "place", "place-without-scheme": "place",

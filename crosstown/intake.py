@@ -15,6 +15,7 @@ from crosstown.codec import Decoder, unframe
 from crosstown.contract import Contract
 from crosstown.envelope import (
     VIAS,
+    Envelope,
     accepted_key,
     content_hash,
     prefix_bytes,
@@ -77,9 +78,7 @@ class Intake:
         partition = shard(envelope.jurisdiction, self.partitions)
         if envelope.type.startswith(RESERVED):
             partition = EVERY_PARTITION
-            if f"/{self.erasure_key}." not in envelope.record:
-                raise Refused("another-erasure-key", "it was made with another installation's key",
-                              mend="say it here, with crosstown erase; or set CROSSTOWN_ERASURE_KEY")  # fmt: skip
+            check_erasure_key(envelope, self.erasure_key)
         prefix = prefix_bytes(envelope)
         assert value is not None  # noqa: S101 - unframe has refused it
         return Accepted(
@@ -100,6 +99,13 @@ class Intake:
         decoder = Decoder(guard(self.schema_text(schema_id)), contract.schema)
         self._decoders[schema_id, topic] = decoder
         return decoder
+
+
+def check_erasure_key(envelope: Envelope, fingerprint: str) -> None:
+    """Refuse an erasure or hold whose record was named with another installation's key."""
+    if envelope.type.startswith(RESERVED) and f"/{fingerprint}." not in envelope.record:
+        raise Refused("another-erasure-key", "it was made with another installation's key",
+                      mend="say it here, with crosstown erase; or set CROSSTOWN_ERASURE_KEY")  # fmt: skip
 
 
 def _how(headers: Headers) -> tuple[int | None, str]:

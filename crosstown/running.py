@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -88,6 +89,16 @@ def backbone(settings: Settings) -> Endpoints:
             f"nothing runs under {settings.home}", mend="start it: crosstown up --detach"
         )
     return where
+
+
+def gateway_url(home: Home, now: Running) -> str:
+    """Where agencies push events, as the gateway said when it began; empty where it doesn't run."""
+    if not any(one.name == "gateway" and one.state == "running" for one in now.processes):
+        return ""
+    try:
+        return str(json.loads((home.run / "gateway.json").read_text("utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def running(settings: Settings, names: Sequence[str]) -> Running:

@@ -69,6 +69,16 @@ class Settings(BaseSettings):
     """How often a shard of `cases` writes what changed to that file, at most."""
     slot: int = Field(default=0, ge=0)
     """Which of several workers of one program this is; each has its own."""
+    gateway: str = ""
+    """Where the gateway listens, host:port; empty: 127.0.0.1, on a port that it keeps."""
+    gateway_cert: Path | None = None
+    """The gateway's certificate chain (PEM); with it and its key the gateway speaks HTTPS."""
+    gateway_key: Path | None = None
+    """The certificate's private key (PEM)."""
+    gateway_plain: bool = False
+    """Whether it may listen to other machines without TLS: what stands before it has HTTPS."""
+    gateway_rate: float = Field(default=1_000.0, gt=0)
+    """Events a second that one agency may push, on average."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

@@ -34,6 +34,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "casebook": "streams.casebook",
     "watch": "streams.watch",
     "eraser": "streams.eraser",
+    "gateway": "streams.gateway",
 }
 """Every program and its module, in the order of the data; each in the frame of `program.main`."""
 
