@@ -7,7 +7,7 @@ as plain longs, in the unit that the schema names.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, Final, cast
 
@@ -82,6 +82,11 @@ class Decoder:
             raise Refused("schema-mismatch", _words(error)) from None
         self._reader: Any = None if same else own
 
+    @property
+    def same(self) -> bool:
+        """Whether the two schemas are one: then nothing is resolved."""
+        return self._reader is None
+
     def decode(self, body: bytes) -> dict[str, Any]:
         """The fields of a body, which must hold one record and nothing behind it.
 
@@ -125,6 +130,24 @@ class Encoder:
         if len(body) > MAX_BODY_BYTES:
             raise _too_large(body)
         return body
+
+
+def rewritten(
+    schema: Any, body: bytes, change: Callable[[dict[str, Any]], Mapping[str, Any]]
+) -> bytes:
+    """A good body of a schema with its fields changed; which branch of a union each is in stays.
+
+    `change` sees a branch that has a name as the pair of that name and its value. Raises `Refused`
+    (not-in-schema, closed) where what it gives is no body.
+    """
+    parsed: Any = fastavro.parse_schema(plain(schema))
+    fields = _read(BytesIO(body), parsed, None, return_record_name=True, return_named_type=True)
+    stream = BytesIO()
+    try:
+        _write(stream, parsed, change(cast("dict[str, Any]", fields)), strict_allow_default=True)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it came of these fields
+        raise Refused("not-in-schema", type(error).__name__, closed=True) from None
+    return stream.getvalue()
 
 
 def encode(schema: Any, fields: Mapping[str, Any]) -> bytes:
