@@ -132,22 +132,30 @@ class Encoder:
         return body
 
 
-def rewritten(
-    schema: Any, body: bytes, change: Callable[[dict[str, Any]], Mapping[str, Any]]
-) -> bytes:
-    """A good body of a schema with its fields changed; which branch of a union each is in stays.
+class Rewriter:
+    """Changes bodies of one schema; which branch of a union each value is in stays."""
 
-    `change` sees a branch that has a name as the pair of that name and its value. Raises `Refused`
-    (not-in-schema, closed) where what it gives is no body.
-    """
-    parsed: Any = fastavro.parse_schema(plain(schema))
-    fields = _read(BytesIO(body), parsed, None, return_record_name=True, return_named_type=True)
-    stream = BytesIO()
-    try:
-        _write(stream, parsed, change(cast("dict[str, Any]", fields)), strict_allow_default=True)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it came of these fields
-        raise Refused("not-in-schema", type(error).__name__, closed=True) from None
-    return stream.getvalue()
+    __slots__ = ("_schema",)
+
+    def __init__(self, schema: Any) -> None:
+        self._schema: Any = fastavro.parse_schema(plain(schema))
+
+    def change(
+        self, body: bytes, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    ) -> bytes:
+        """A good body with its fields changed; a branch that has a name is a pair of it and the value.
+
+        Raises `Refused` (not-in-schema, closed) where what `change` gives is no body.
+        """
+        fields = _read(
+            BytesIO(body), self._schema, None, return_record_name=True, return_named_type=True
+        )
+        stream = BytesIO()
+        try:
+            _write(stream, self._schema, change(fields), strict_allow_default=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it came of these fields
+            raise Refused("not-in-schema", type(error).__name__, closed=True) from None
+        return stream.getvalue()
 
 
 def encode(schema: Any, fields: Mapping[str, Any]) -> bytes:

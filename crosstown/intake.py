@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from crosstown.codec import Decoder, frame, rewritten, unframe
+from crosstown.codec import Decoder, Rewriter, frame, unframe
 from crosstown.contract import Contract
 from crosstown.envelope import (
     VIAS,
@@ -55,7 +55,7 @@ class Accepted(NamedTuple):
 class _Opener:
     """How bodies of one schema on one topic are opened: as they were written, and as the contract's."""
 
-    schema: Any
+    rewriter: Rewriter
     written: Decoder
     decoder: Decoder | None
     rules: Rules
@@ -91,7 +91,7 @@ class Intake:
         try:
             to_mask, noticed = settle(hits)
             if to_mask:
-                body = rewritten(opener.schema, body, opener.rules.masked)
+                body = opener.rewriter.change(body, opener.rules.masked)
                 value = frame(schema_id, body)
                 fields = opener.written.decode(body)
             if opener.decoder is not None:
@@ -146,10 +146,10 @@ class Intake:
         schema = guard(self.schema_text(schema_id))
         decoder = Decoder(schema, contract.schema)
         if decoder.same:
-            opener = _Opener(schema, decoder, None, contract.rules)
+            opener = _Opener(Rewriter(schema), decoder, None, contract.rules)
         else:
             rules = contract.rules.with_unknown(schema, contract.schema)
-            opener = _Opener(schema, Decoder(schema, schema), decoder, rules)
+            opener = _Opener(Rewriter(schema), Decoder(schema, schema), decoder, rules)
         self._openers[schema_id, topic] = opener
         return opener
 

@@ -11,16 +11,13 @@ from typing import Final
 
 from crosstown.folding import folded
 from crosstown.personal_names import find_names
-from crosstown.telltale import Finding, cards, emails, is_obfuscated, phones, ssns
+from crosstown.telltale import SEVEN, Finding, emails, is_obfuscated, numbers
 
 MASKS: Final = {
     "card": "[card]", "ssn": "[ssn]", "phone": "[phone]", "email": "[e-mail]", "name": "[name]",
 }  # fmt: skip
 """What stands in the place of each kind; where two kinds overlap, the earlier of these counts."""
 _KINDS: Final = {kind: order for order, kind in enumerate(MASKS)}
-
-
-_SEVEN = re.compile(r"[0-9](?:[^0-9A-Za-z,]{0,3}[0-9]){6}").search
 
 
 def screen(text: str, names: Sequence[str] = ()) -> tuple[Finding, ...]:
@@ -30,14 +27,14 @@ def screen(text: str, names: Sequence[str] = ()) -> tuple[Finding, ...]:
     microsecond.
     """
     if text.isascii():
-        suspicious = "@" in text or _SEVEN(text) is not None or is_obfuscated(text.lower())
+        suspicious = "@" in text or SEVEN.search(text) is not None or is_obfuscated(text.lower())
         if not suspicious and not names:
             return ()
         if text.isprintable():
-            return _merged(text, _found(text, names, numbers=suspicious))
+            return _merged(text, _found(text, names, all_kinds=suspicious))
     plain, places = folded(text)
     back = [Finding(one.kind, places[one.start], places[one.end - 1] + 1)
-            for one in _found(plain, names, numbers=True)]  # fmt: skip
+            for one in _found(plain, names, all_kinds=True)]  # fmt: skip
     return _merged(text, back)
 
 
@@ -64,22 +61,22 @@ def clean(text: str) -> str:
 def in_bytes(data: bytes | None) -> bool:
     """Whether bytes that nobody can open seem to hold any of it.
 
-    A length may stand before a text as one letter or digit, so it's tried without the first one, too.
+    The length of a text may stand before it as a letter or a digit: numbers are tried alone, too, and
+    without the first digit.
     """
     if not data:
         return False
-    text = re.sub(r"[^ -~\u0080-\U0010ffff]", " ", data.decode("utf-8", "replace"))
-    return bool(screen(text) or screen(_FIRST.sub(" ", text)))
+    text = _UNSEEN.sub(" ", data.decode("utf-8", "replace"))
+    alone = [found[0] for found in SEVEN.finditer(text)]
+    return bool(screen(text)) or any(screen(one) or screen(one[1:]) for one in alone)
 
 
-_FIRST = re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9](?=[0-9(+])")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def _found(text: str, names: Sequence[str], *, numbers: bool) -> Iterator[Finding]:
-    if numbers:
-        yield from cards(text)
-        yield from ssns(text)
-        yield from phones(text)
+def _found(text: str, names: Sequence[str], *, all_kinds: bool) -> Iterator[Finding]:
+    if all_kinds:
+        yield from numbers(text)
         yield from emails(text)
     if names:
         yield from find_names(text, names)

@@ -21,7 +21,30 @@ class Finding:
     end: int
 
 
-# Numbers. `S` is what stands between groups of digits.
+SEVEN = re.compile(r"[0-9](?:[^0-9A-Za-z,]{0,5}[0-9]){6,}")
+"""Seven digits and more, not far from each other: only there is looked for numbers."""
+_ELSE = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?|[0-9]{7,8}|[0-9]{12}"
+).fullmatch
+"""A moment, or a number of a length that none of ours has."""
+_NEAR: Final = 32
+"""Characters before a number that say what it is."""
+
+
+def numbers(text: str) -> Iterator[Finding]:
+    """Card, social security and telephone numbers."""
+    for found in SEVEN.finditer(text):
+        if not _ELSE(found[0]):
+            start, end = (
+                max(0, found.start() - 4),
+                found.end() + 14,
+            )  # "+1 (" before, " ext. 12345" behind
+            yield from _cards(text, start, end)
+            yield from _ssns(text, start, end)
+            yield from _phones(text, start, end)
+
+
+# `S` is what stands between groups of digits.
 S: Final = r"[\s.\-/*_~|:]"
 _AREA: Final = r"[2-9](?!11)[0-8][0-9]"
 _EXT: Final = r"(?:\s{0,2}(?:[xX]|[eE][xX][tT]\.?)\s{0,2}[0-9]{1,6}(?![0-9]))?"
@@ -50,24 +73,22 @@ _OTHER = re.compile(
     r"[\s:.#]{0,3}(?:no\.?|num|number|is|of)?[\s:.#]{0,3}$",
     re.IGNORECASE,
 )
-_NEAR: Final = 32
-"""Characters before a number that say what it is."""
 
 
-def phones(text: str) -> Iterator[Finding]:
+def _phones(text: str, start: int, end: int) -> Iterator[Finding]:
     """Numbers of North America, and of elsewhere with their +; some only beside a word that says so."""
     for pattern in _PHONES:
-        for found in pattern.finditer(text):
+        for found in pattern.finditer(text, start, end):
             yield Finding("phone", *found.span())
-    for found in _ABROAD.finditer(text):
+    for found in _ABROAD.finditer(text, start, end):
         yield Finding("phone", *found.span())
-    for found in _BARE.finditer(text):
+    for found in _BARE.finditer(text, start, end):
         before = text[max(0, found.start() - _NEAR) : found.start()]
         called = _CALLED.search(before)
         glued = before[-1:].isalnum() or before[-1:] == "#"
         if called if glued else called or not _OTHER.search(before):
             yield Finding("phone", *found.span())
-    for found in _LOCAL.finditer(text):
+    for found in _LOCAL.finditer(text, start, end):
         if _CALLED.search(text[max(0, found.start() - _NEAR) : found.start()]):
             yield Finding("phone", *found.span())
 
@@ -75,26 +96,27 @@ def phones(text: str) -> Iterator[Finding]:
 _SSN = re.compile(
     r"(?<![0-9])(?<![0-9]-)([0-9]{3})(\s?-\s?|[ ./_])([0-9]{2})\2([0-9]{4})(?![0-9]|-[0-9])"
 )
+_NINE = re.compile(r"(?<![0-9])[0-9]{3}[\s.\-]{0,3}[0-9]{2}[\s.\-]{0,3}[0-9]{4}(?![0-9])")
 _SAID_SSN = re.compile(
-    r"\b(?:ssn|s\.s\.n|ss\s?#|ss\s?n(?:o|um)|social(?:\s+security)?|soc\.?\s+sec)"
-    r"[^0-9]{0,24}([0-9]{3}[\s.\-]{0,3}[0-9]{2}[\s.\-]{0,3}[0-9]{4})(?![0-9])",
+    r"\b(?:ssn|s\.s\.n|ss\s?#|ss\s?n(?:o|um)|social(?:\s+security)?|soc\.?\s+sec)[^0-9]{0,24}$",
     re.IGNORECASE,
 )
 
 
-def ssns(text: str) -> Iterator[Finding]:
+def _ssns(text: str, start: int, end: int) -> Iterator[Finding]:
     """Three, two and four digits.
 
     With dashes, whether it could be issued or not: a slip of the pen is one, too. With other separators
     only what could be, and doesn't end like a date.
     """
-    for found in _SSN.finditer(text):
+    for found in _SSN.finditer(text, start, end):
         area, between, group, serial = found.groups()
         issued = area not in ("000", "666") and area < "900" and group != "00" and serial != "0000"
         if "-" in between or (issued and serial[:2] not in ("19", "20")):
             yield Finding("ssn", *found.span())
-    for found in _SAID_SSN.finditer(text):
-        yield Finding("ssn", *found.span(1))
+    for found in _NINE.finditer(text, start, end):
+        if _SAID_SSN.search(text[max(0, found.start() - _NEAR) : found.start()]):
+            yield Finding("ssn", *found.span())
 
 
 _CARDS: Final = tuple(
@@ -116,10 +138,10 @@ _ISSUED = re.compile(
 """First digits and lengths of the card companies; ISO/IEC 7812 for the sum."""
 
 
-def cards(text: str) -> Iterator[Finding]:
+def _cards(text: str, start: int, end: int) -> Iterator[Finding]:
     """Numbers with a card company's first digits and length, and the right check digit."""
     for pattern in _CARDS:
-        for found in pattern.finditer(text):
+        for found in pattern.finditer(text, start, end):
             digits = re.sub("[^0-9]", "", found[1])
             if _ISSUED.fullmatch(digits) and luhn(digits):
                 yield Finding("card", *found.span(1))
