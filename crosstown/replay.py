@@ -20,6 +20,7 @@ from crosstown.home import Endpoints
 from crosstown.intake import Intake
 from crosstown.reading import read_letter
 from crosstown.repository import Repository
+from crosstown.screening import clean
 from crosstown.settings import Settings
 from crosstown.sweep import messages
 from crosstown.where_it_lay import WhereItLay
@@ -74,7 +75,7 @@ def _opened(key: bytes, value: bytes, partition: int) -> Letter | None:
     try:
         said = read_letter(value)
         headers = tuple((one["name"], one["value"]) for one in said["headers"])
-        return Letter(key.decode(), partition, said["reason"], said["detail"], said["topic"],
+        return Letter(key.decode(), partition, said["reason"], clean(said["detail"]), said["topic"],
                       said["produced_at"], said["key"], said["value"], headers)  # fmt: skip
     except Exception:  # noqa: BLE001 - whatever it is, it came out of these bytes
         return None

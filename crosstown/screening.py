@@ -53,9 +53,12 @@ def kinds(findings: Iterable[Finding]) -> tuple[str, ...]:
     return tuple(kind for kind in MASKS if kind in found)
 
 
-def clean(text: str) -> str:
-    """A text of our own (a message, a headline) with what is found in it masked."""
-    return masked(text, screen(text))
+def clean(text: str, flags: Iterable[str] = ()) -> str:
+    """A text of our own (a message, a headline) with what is found in it masked.
+
+    What an event is flagged for was left in it on purpose, and stays.
+    """
+    return masked(text, (one for one in screen(text) if f"screened_{one.kind}" not in flags))
 
 
 def in_bytes(data: bytes | None) -> bool:

@@ -23,6 +23,7 @@ from crosstown.cli.shell import (
 )
 from crosstown.errors import NotFound, Stop
 from crosstown.replay import Letter, Replay, letters
+from crosstown.screening import clean
 
 
 class Action(Enum):
@@ -136,14 +137,18 @@ def _list(found: Any, output: Output) -> list[Any]:
     return list(counts)
 
 
+def _text(data: bytes | None) -> str:
+    return clean((data or b"").decode("utf-8", "replace"))
+
+
 def _show(letter: Letter, output: Output, raw: Path | None) -> Letter:
     if raw is not None and letter.value is None:
         raise Stop(f"{letter.name} holds no bytes: they lie on its topic, at that partition and offset",
                    mend="ask whoever may read the agency's topic")  # fmt: skip
     value = letter.value or b""
     about = _about(letter) | {
-        "key": (letter.key or b"").decode("utf-8", "replace"),
-        "headers": {name: (data or b"").decode("utf-8", "replace") for name, data in letter.headers},
+        "key": _text(letter.key),
+        "headers": {name: _text(data) for name, data in letter.headers},
         "bytes": len(value), "sha256": hashlib.sha256(value).hexdigest(),
         "here": letter.value is not None,
     }  # fmt: skip
@@ -189,7 +194,7 @@ def _try(
                 yield one
             else:
                 refused[one.topic, error.reason] += 1
-                why[one.topic, error.reason] = (
+                why[one.topic, error.reason] = clean(
                     f"{error.detail} -> {error.mend}" if error.mend else error.detail
                 )
 
