@@ -12,6 +12,7 @@ from crosstown.contract import Contract
 from crosstown.envelope import Envelope
 from crosstown.errors import Refused, Stop
 from crosstown.repository import Repository
+from crosstown.screened import settle
 from crosstown.source import Reject, Said, Source
 
 HOUR: Final = 3_600_000_000
@@ -80,7 +81,9 @@ class Checker:
         if encoder is None:
             encoder = self._encoders[said.contract] = Encoder(contract.schema)
         try:
-            envelope = contract.envelope(said.body, said.agency, known_at, said.via)
+            to_mask, flags = settle(contract.rules.look(said.body))
+            shown = contract.rules.masked(said.body) if to_mask else said.body
+            envelope = contract.envelope(shown, said.agency, known_at, said.via, noticed=flags)
         except (TypeError, ValueError, AttributeError):
             encoder.encode(said.body)  # the mapping reckons with the schema's types: was it those?
             raise

@@ -19,6 +19,11 @@ accepted: Final = Counter(
 dead_letters: Final = Counter(
     "crosstown_dead_letters", "Messages that became dead letters.", ["program", "reason"]
 )
+screened: Final = Counter(
+    "crosstown_screened",
+    "Bodies in which intake found what their contract has screened, by what it is.",
+    ["kind", "contract"],
+)
 transactions: Final = Counter(
     "crosstown_transactions",
     "Transactions by outcome: committed, aborted or unknown.",

@@ -22,6 +22,7 @@ from crosstown.contract import ANY, Contract, ContractFile
 from crosstown.errors import Stop
 from crosstown.mapping import Expression, compile_mapping
 from crosstown.questions import open_questions
+from crosstown.screened import Rules, problem
 from crosstown.settings import SOURCES
 from crosstown.yaml_file import line_in, read_yaml
 
@@ -221,9 +222,13 @@ def contract_of(file: Path, agencies: Agencies, *, mapped: bool = False) -> Cont
         at = ("envelope", str(error).partition(":")[0])
         mend = "docs/decisions/0006 says what may stand there"
         raise _wrong(file, said, at if at[1] != "identity" else at[1:], str(error), mend) from None
+    wrong = problem(ours.screening, schema, envelope, ours.identity)
+    if wrong is not None:
+        raise _wrong(file, said, ("screening", *wrong[0]), f"screening: {wrong[1]}",
+                     "docs/decisions/0017 says what may stand there")  # fmt: skip
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return Contract(owner, *called, schema, text, said, mapping, agencies,
-                    ours.publishes_for == "others")  # fmt: skip
+                    ours.publishes_for == "others", Rules.of(ours.screening))  # fmt: skip
 
 
 def _concern_map(file: Path, name: str) -> Expression:
@@ -243,7 +248,7 @@ def _concern_map(file: Path, name: str) -> Expression:
     return Expression(field=found.field, crosswalk=crosswalk, otherwise="")
 
 
-def _wrong(file: Path, said: ContractFile, at: tuple[str, ...], what: str, mend: str) -> Stop:
+def _wrong(file: Path, said: ContractFile, at: tuple[str | int, ...], what: str, mend: str) -> Stop:
     """What is wrong in our part of a contract, with its line."""
     ours = [one.property for one in said.customProperties].index("crosstown")
     line = line_in(file, ("customProperties", ours, "value", *at))

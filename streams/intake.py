@@ -48,7 +48,9 @@ class Shell:
                 agency, contract, partition, key, body = self._accept(message)
             except Refused as refused:
                 metrics.dead_letters.labels("intake", refused.reason).inc()
-                yield dead_letter(message, refused, self._dead)
+                yield dead_letter(
+                    message, refused, self._dead, closed=self._closes(message, refused)
+                )
             else:
                 counts[agency, contract] += 1
                 everywhere = range(self._shards) if partition == EVERY_PARTITION else (partition,)
@@ -56,6 +58,15 @@ class Shell:
                     yield Output(self._accepted, key, self._frame + body, one)
         for labels, count in counts.items():
             metrics.accepted.labels(*labels).inc(count)
+        for labels, count in self._intake.screened.items():
+            metrics.screened.labels(*labels).inc(count)
+        self._intake.screened.clear()
+
+    def _closes(self, message: Message, refused: Refused) -> bool:
+        headers = [value for _, value in message.headers() or ()]
+        return self._intake.closes(
+            message.topic(), refused, (message.value(), message.key(), *headers)
+        )
 
     def _accept(self, message: Message) -> Accepted:
         """Before a message becomes a dead letter, contracts that have changed since are read again."""
