@@ -90,7 +90,7 @@ class Intake:
         if hits:
             self.screened.update({(kind, contract.id) for _, kind, _ in hits})
         try:
-            to_mask, noticed = settle(hits)
+            to_mask, noticed = settle(hits) if hits else (False, ())
             if to_mask:
                 body = opener.rewriter.change(body, opener.rules.masked)
                 value = frame(schema_id, body)

@@ -11,7 +11,7 @@ from typing import Final
 
 from crosstown.folding import folded
 from crosstown.personal_names import find_names
-from crosstown.telltale import SEVEN, Finding, emails, is_obfuscated, numbers
+from crosstown.telltale import SEVEN, Finding, emails, has_seven, is_obfuscated, numbers
 
 MASKS: Final = {
     "card": "[card]", "ssn": "[ssn]", "phone": "[phone]", "email": "[e-mail]", "name": "[name]",
@@ -27,7 +27,7 @@ def screen(text: str, names: Sequence[str] = ()) -> tuple[Finding, ...]:
     microsecond.
     """
     if text.isascii():
-        suspicious = "@" in text or SEVEN.search(text) is not None or is_obfuscated(text.lower())
+        suspicious = "@" in text or has_seven(text) is not None or is_obfuscated(text.lower())
         if not suspicious and not names:
             return ()
         if text.isprintable():

@@ -21,8 +21,11 @@ class Finding:
     end: int
 
 
-SEVEN = re.compile(r"[0-9](?:[^0-9A-Za-z,]{0,5}[0-9]){6,}")
+_NEXT: Final = r"[^0-9A-Za-z,]{0,5}+[0-9]"
+SEVEN = re.compile(rf"[0-9](?:{_NEXT}){{6,}}+")
 """Seven digits and more, not far from each other: only there is looked for numbers."""
+has_seven = re.compile(rf"[0-9]{_NEXT}{_NEXT}(?:{_NEXT}){{4}}").search
+"""Whether there are any; written out, since most texts end at the second: 0.5 us an address, not 1.1."""
 _ELSE = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?|[0-9]{7,8}|[0-9]{12}"
 ).fullmatch
