@@ -30,6 +30,14 @@ class Request:
     path: Mapping[str, str]
     query: Mapping[str, str]
     body: Any
+    known: bool = False
+    """Whether the operator asks."""
+
+    def check(self) -> None:
+        """Only the operator goes on."""
+        if not self.known:
+            raise Declined(401, 401, "HTTP 401 Unauthorized: only the operator changes something here; reading, "
+                           "and registering what is registered, ask for no password.")  # fmt: skip
 
     def flag(self, name: str) -> bool:
         """Whether a query parameter says true."""
@@ -64,10 +72,12 @@ class Routes:
         self._log = log
         self._writing = threading.Lock()
 
-    def answer(self, method: str, target: str, body: bytes) -> tuple[int, Any]:
+    def answer(
+        self, method: str, target: str, body: bytes, *, known: bool = False
+    ) -> tuple[int, Any]:
         """Status and JSON value for one request; never raises for what a client or Kafka did."""
         try:
-            return 200, self._dispatch(method, target, body)
+            return 200, self._dispatch(method, target, body, known=known)
         except Declined as error:
             return error.status, {"error_code": error.code, "message": str(error)}
         except Refused as error:
@@ -76,18 +86,18 @@ class Routes:
         except Unavailable as error:
             return 500, {"error_code": 50001, "message": f"{error}"}
 
-    def _dispatch(self, method: str, target: str, body: bytes) -> Any:
+    def _dispatch(self, method: str, target: str, body: bytes, *, known: bool) -> Any:
         url = urlsplit(target)
         path = url.path.rstrip("/") or "/"
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         methods: set[str] = set()
-        for known, pattern, handler in ROUTES:
+        for verb, pattern, handler in ROUTES:
             found = pattern.fullmatch(path)
-            if found and known == method:
+            if found and verb == method:
                 parts = {name: unquote(value) for name, value in found.groupdict().items()}
-                return handler(self, Request(parts, query, _json(body)))
+                return handler(self, Request(parts, query, _json(body), known))
             if found:
-                methods.add(known)
+                methods.add(verb)
         if methods:
             raise Declined(405, 405, f"HTTP 405 Method Not Allowed: {', '.join(sorted(methods))}")
         raise Declined(404, 404, "HTTP 404 Not Found")
@@ -118,6 +128,9 @@ class Routes:
     def register(self, ask: Request) -> dict[str, Any]:
         """The id of a schema, registered if it was not."""
         subject, schema = ask.subject, ask.schema()
+        if not ask.known:  # what serialisers do at their start
+            there = self._log.subjects.registered(subject, schema)
+            return {"id": there.id} if there else ask.check()
         one = self._write(lambda: self._log.subjects.register(subject, schema))
         return {"id": one.id}
 
@@ -149,12 +162,14 @@ class Routes:
 
     def delete_subject(self, ask: Request) -> list[int]:
         """Hide a subject."""
+        ask.check()
         self._not_for_good(ask)
         found: list[int] = self._write(lambda: self._log.subjects.delete_subject(ask.subject))
         return found
 
     def delete_version(self, ask: Request) -> int:
         """Hide one version."""
+        ask.check()
         self._not_for_good(ask)
         which = ask.path["version"]
         found: int = self._write(lambda: self._log.subjects.delete_version(ask.subject, which))
@@ -162,6 +177,7 @@ class Routes:
 
     def _not_for_good(self, ask: Request) -> None:
         if ask.flag("permanent"):
+            self._log.subjects.hidden(ask.subject, ask.path.get("version"))
             raise Declined(422, 42205, "Schemas aren't deleted for good: events written with them "
                            "could no longer be read. Leave out permanent=true to hide them.")  # fmt: skip
 
@@ -191,7 +207,7 @@ class Routes:
         """Whether a schema could follow; with `verbose`, why not."""
         subjects, subject, schema = self._log.subjects, ask.subject, ask.schema()
         which = ask.path.get("version")
-        against = [subjects.version(subject, which)] if which else subjects.versions(subject)
+        against = [subjects.version(subject, which)] if which else subjects.all_of(subject)
         found = subjects.breaks(subject, schema, against)
         answer: dict[str, Any] = {"is_compatible": not found}
         if ask.flag("verbose"):
@@ -206,6 +222,7 @@ class Routes:
 
     def set_level(self, ask: Request) -> dict[str, Any]:
         """Change the compatibility level."""
+        ask.check()
         subject = ask.subject if "subject" in ask.path else None
         level = ask.body.get("compatibility") if isinstance(ask.body, dict) else None
         self._write(lambda: (None, self._log.subjects.set_level(subject, str(level).upper())))
@@ -213,6 +230,7 @@ class Routes:
 
     def unset_level(self, ask: Request) -> dict[str, Any]:
         """Back to the level that holds for all."""
+        ask.check()
         subject = ask.subject if "subject" in ask.path else None
         was = self._log.subjects.level(subject, fall_back=False)
         self._write(lambda: (None, self._log.subjects.set_level(subject, None)))
@@ -220,6 +238,7 @@ class Routes:
 
     def set_mode(self, ask: Request) -> dict[str, Any]:
         """READWRITE stays READWRITE."""
+        ask.check()
         mode = ask.body.get("mode") if isinstance(ask.body, dict) else None
         if mode != "READWRITE":
             raise Declined(422, 42204, "The only mode is READWRITE.")

@@ -1,12 +1,14 @@
 """The embedded schema registry: Confluent's HTTP routes over the compacted topic `_schemas`.
 
 A registration is answered when the topic holds it; after SIGKILL the same ids are served again.
-It listens on 127.0.0.1 only. Program: `python -m crosstown.registry_server`.
+It listens on 127.0.0.1 only; who changes something says the home's name and password (login.py). Program: `python -m crosstown.registry_server`.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import json
 import logging
 import os
@@ -14,12 +16,12 @@ import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Final
 
 from crosstown import metrics
 from crosstown.errors import Unavailable
-from crosstown.home import Endpoints
+from crosstown.home import Endpoints, Home
+from crosstown.login import OPERATOR, made
 from crosstown.ports import choose, free
 from crosstown.program import Program, main
 from crosstown.registry_log import Log
@@ -36,8 +38,13 @@ class Server:
     """The registry of one Kafka cluster on one port of this machine."""
 
     def __init__(self, settings: Settings, endpoints: Endpoints, port: int = 0) -> None:
+        home = Home(settings.home)
+        self.login = (OPERATOR, made(home))
+        """Name and password of who may change something."""
         self._log = Log(settings, endpoints)
-        self._http = _Http(("127.0.0.1", port), Routes(self._log))
+        self._http = _Http(("127.0.0.1", port), Routes(self._log), self.login)
+        home.run.mkdir(parents=True, exist_ok=True)
+        home.registry_port.write_text(str(self.port), "ascii")
         self._thread = threading.Thread(target=self._http.serve_forever, args=[0.1], daemon=True)
 
     @property
@@ -81,10 +88,17 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, address: tuple[str, int], routes: Routes) -> None:
+    def __init__(self, address: tuple[str, int], routes: Routes, login: tuple[str, str]) -> None:
         super().__init__(address, _Handler)
         self.routes = routes
+        self._basic = base64.b64encode(":".join(login).encode())
         self._open: set[Any] = set()
+
+    def knows(self, authorization: str) -> bool:
+        """Whether a request comes from the operator."""
+        scheme, _, said = authorization.partition(" ")
+        right = hmac.compare_digest(said.strip().encode("utf-8", "replace"), self._basic)
+        return right and scheme.lower() == "basic"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, which outlives its requests."""
@@ -133,6 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", TYPE)
         self.send_header("Content-Length", str(len(data)))
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="crosstown", charset="UTF-8"')
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
@@ -154,7 +170,8 @@ class _Handler(BaseHTTPRequestHandler):
             # a web page can't send this type to another site unasked
             return 415, _error(415, f"HTTP 415 Unsupported Media Type: send {TYPE}.")
         try:
-            return self.server.routes.answer(self.command, self.path, body)
+            known = self.server.knows(self.headers.get("Authorization", ""))
+            return self.server.routes.answer(self.command, self.path, body, known=known)
         except Exception:
             log.exception("%s %s", self.command, self.path)
             return 500, _error(50001, "A fault of ours; it stands in the registry's log.")
@@ -167,22 +184,21 @@ def _error(code: int, message: str) -> dict[str, Any]:
     return {"error_code": code, "message": message}
 
 
-def _listening(settings: Settings, endpoints: Endpoints, memory: Path) -> Server:
+def _listening(settings: Settings, endpoints: Endpoints) -> Server:
     """A server on the port that the supervisor names; else that of last time, else a free one."""
+    memory = Home(settings.home).registry_port
     named = os.environ.get("CROSSTOWN_REGISTRY_PORT", "")
     known = memory.read_text("utf-8") if memory.exists() else ""
     port = int(named or (known if known.isdigit() and free(int(known)) else choose()))
     try:
-        server = Server(settings, endpoints, port)
+        return Server(settings, endpoints, port)
     except OSError as error:
         raise Unavailable(f"the schema registry can't listen on port {port}: {error.strerror}",
                           mend="end what listens there, or name another CROSSTOWN_REGISTRY_PORT") from None  # fmt: skip
-    memory.write_text(str(port), "utf-8")
-    return server
 
 
 def _run(program: Program) -> None:
-    server = _listening(program.settings, program.endpoints, program.home.run / "registry-port")
+    server = _listening(program.settings, program.endpoints)
     metrics.schemas.set_function(lambda: server.schemas)
     try:
         server.start()

@@ -9,7 +9,7 @@ from typing import Any, cast
 import psutil  # type: ignore[import-untyped]
 
 from crosstown import living, metrics
-from crosstown.home import Endpoints, Home
+from crosstown.home import Endpoints, Home, shown
 from crosstown.part import Outside, Part, State
 from crosstown.settings import Settings
 
@@ -56,7 +56,7 @@ def describe(
     """The content of `run/up.json`; Kafka's metrics are the supervisor's own, at `url`."""
     return {
         "bootstrap": endpoints.bootstrap,
-        "registry": endpoints.registry,
+        "registry": shown(endpoints.registry),
         "partitions": partitions,
         "metrics": {"broker": url} | {part.name: part.metrics for part in parts if part.metrics},
         "processes": [
@@ -100,7 +100,7 @@ def running(settings: Settings, names: Sequence[str]) -> Running:
     ]
     return Running(
         bootstrap=settings.bootstrap or cast("str", up.get("bootstrap", "")),
-        registry=settings.registry or cast("str", up.get("registry", "")),
+        registry=shown(settings.registry) or cast("str", up.get("registry", "")),
         metrics={},
         processes=[_looked_at(settings, one) for one in processes],
         supervised=False,

@@ -129,6 +129,27 @@ class Subjects:
         )
         return [one for one in every if one.id == schema_id]
 
+    def all_of(self, subject: str) -> list[Registered]:
+        """A subject's versions, oldest first; none where there is no such subject."""
+        return self._list(subject)
+
+    def registered(self, subject: str, schema: Any) -> Registered | None:
+        """The version that is this very schema, if there is one."""
+        schema_id = self._ids.get(canonical(schema))
+        return next((one for one in self._list(subject) if one.id == schema_id), None)
+
+    def hidden(self, subject: str, which: str | None) -> None:
+        """Pass if a subject, or one version of it, is deleted already; else Confluent's refusal."""
+        if which is None and any(not one.deleted for one in self.versions(subject, deleted=True)):
+            raise Declined(
+                404,
+                40405,
+                f"Subject '{subject}' was not deleted first before being permanently deleted",
+            )
+        if which is not None and not self.version(subject, which, deleted=True).deleted:
+            raise Declined(404, 40407, f"Subject '{subject}' Version {which} was not deleted first before being "
+                           "permanently deleted")  # fmt: skip
+
     def lookup(self, subject: str, schema: Any, *, deleted: bool = False) -> Registered:
         """The version of a subject that is this very schema."""
         schema_id = self._ids.get(canonical(schema))
@@ -153,16 +174,15 @@ class Subjects:
 
     def register(self, subject: str, schema: Any) -> tuple[Registered, list[Record]]:
         """The version under which a guarded schema stands, and what to write first, if it's new."""
-        now = self._list(subject)
-        schema_id = self._ids.get(canonical(schema))
-        for one in now:
-            if one.id == schema_id:
-                return one, []
-        found = self.breaks(subject, schema, now)
+        there = self.registered(subject, schema)
+        if there is not None:
+            return there, []
+        found = self.breaks(subject, schema, self._list(subject))
         if found:
             raise Declined(409, 409, "Schema being registered is incompatible with an earlier "
                            f"schema for subject '{subject}' (level {self.level(subject)}): "
                            + "; ".join(map(say, found)))  # fmt: skip
+        schema_id = self._ids.get(canonical(schema))
         version = max(self._versions.get(subject, {}), default=0) + 1
         text = self.texts[schema_id] if schema_id else compact(schema)
         one = Registered(subject, version, schema_id or self._last_id + 1, text)
@@ -170,12 +190,24 @@ class Subjects:
 
     def delete_version(self, subject: str, which: str) -> tuple[int, list[Record]]:
         """Hide one version."""
-        one = self.version(subject, which)
+        one = self.version(subject, which, deleted=which.isdigit())
+        if one.deleted:
+            raise Declined(
+                404,
+                40406,
+                f"Subject '{subject}' Version {which} was soft deleted. Set permanent=true to delete permanently",
+            )
         return one.version, [_schema_record(replace(one, deleted=True))]
 
     def delete_subject(self, subject: str) -> tuple[list[int], list[Record]]:
         """Hide all versions."""
-        found = [one.version for one in self.versions(subject)]
+        found = [one.version for one in self.versions(subject, deleted=True) if not one.deleted]
+        if not found:
+            raise Declined(
+                404,
+                40404,
+                f"Subject '{subject}' was soft deleted. Set permanent=true to delete permanently",
+            )
         key = {"keytype": "DELETE_SUBJECT", "subject": subject, "magic": 0}
         return found, [_record(key, {"subject": subject, "version": found[-1]})]
 
