@@ -87,7 +87,10 @@ class Routes:
             return 500, {"error_code": 50001, "message": f"{error}"}
 
     def _dispatch(self, method: str, target: str, body: bytes, *, known: bool) -> Any:
-        url = urlsplit(target)
+        try:
+            url = urlsplit(target)
+        except ValueError:
+            raise Declined(400, 400, "HTTP 400 Bad Request: that is no address.") from None
         path = url.path.rstrip("/") or "/"
         query = {name: values[-1] for name, values in parse_qs(url.query).items()}
         methods: set[str] = set()
@@ -130,7 +133,9 @@ class Routes:
         subject, schema = ask.subject, ask.schema()
         if not ask.known:  # what serialisers do at their start
             there = self._log.subjects.registered(subject, schema)
-            return {"id": there.id} if there else ask.check()
+            if there is not None:
+                return {"id": there.id}
+            ask.check()
         one = self._write(lambda: self._log.subjects.register(subject, schema))
         return {"id": one.id}
 
@@ -255,7 +260,7 @@ def _json(body: bytes) -> Any:
 def _id(ask: Request) -> int:
     text = ask.path["id"]
     if not (text.isascii() and text.isdigit() and len(text) <= 10):
-        raise Declined(404, 40403, f"Schema {text[:20]} not found")
+        raise Declined(404, 404, "HTTP 404 Not Found")  # so far it is no such path
     return int(text)
 
 

@@ -12,6 +12,7 @@ import hmac
 import json
 import logging
 import os
+import re
 import socket
 import sys
 import threading
@@ -143,6 +144,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         status, value = self._answer()
         metrics.registry_requests.labels(self.command, str(status)).inc()
+        self._say(status, value)
+
+    def _say(self, status: int, value: Any) -> None:
         data = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
         self.send_response(status)
         self.send_header("Content-Type", TYPE)
@@ -154,14 +158,20 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names that the parent calls
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve  # noqa: N815 - the parent's names
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the parent can't read is answered in the registry's form too."""
+        del explain
+        self.close_connection = True
+        self._say(int(code), _error(int(code), f"HTTP {int(code)} {message or ''}".strip()))
 
     def _answer(self) -> tuple[int, Any]:
         length = self.headers.get("Content-Length", "0")
         if (
             "Transfer-Encoding" in self.headers
-            or not length.isdigit()
-            or int(length[:9]) > MAX_BODY
+            or not re.fullmatch("[0-9]{1,9}", length)
+            or int(length) > MAX_BODY
         ):
             self.close_connection = True
             return 413, _error(413, f"A body needs a Content-Length of at most {MAX_BODY:,} bytes.")
