@@ -159,7 +159,9 @@ class Routes:
         subject, schema = ask.subject, ask.schema()
         if not ask.known:  # what serialisers do at their start
             there = self._log.subjects.registered(subject, schema)
-            return {"id": there.id} if there else ask.check()
+            if there is not None:
+                return {"id": there.id}
+            ask.check()
         one = self._write(lambda: self._log.subjects.register(subject, schema))
         return {"id": one.id}
 

@@ -221,10 +221,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.waits(self.connection, for_us=True)
         if len(body) < int(length):
             return self._refuse(400, "Bad Request: the body ends before its Content-Length")
-        if (
-            body
-            and self.headers.get("Content-Type", "").partition(";")[0].strip().lower() not in TYPES
-        ):
+        said = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if body and said not in TYPES:
             return 415, _error(415, f"HTTP 415 Unsupported Media Type: send {TYPE}.")
         return self._routed(body)
 

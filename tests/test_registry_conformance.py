@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import apicurio
 import httpx
 import pytest
-from registry_checks import CHECKS, Api
-from registry_differences import APICURIO, DIFFERENCES, OURS
+from registry_checks import CHECKS, Api, at
+from registry_differences import APICURIO, DIFFERENCES, OURS, PAGE, tables, written
+from registry_pairs import MODES, PAIRS, VERDICTS
 
 from crosstown.registry_server import Server
 
@@ -29,7 +31,7 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
         url, login = server.url, server.login
     else:
         url, login = request.getfixturevalue("theirs"), None
-    with httpx.Client(base_url=url, auth=login, timeout=20) as http:
+    with httpx.Client(base_url=url, auth=login, timeout=60) as http:
         yield Api(name, http)
 
 
@@ -45,3 +47,34 @@ def test_a_listed_difference_is_none() -> None:
         assert name in NAMES
         assert seen != CHECKS[check][1], f"{check}: that is what Confluent's documents want"
         assert why
+
+
+def test_a_verdict_is_another_than_is_known(api: Api) -> None:
+    for name, (old, _, _) in PAIRS.items():
+        api.register(f"verdict {name}", json.dumps(old))
+    seen = dict.fromkeys(PAIRS, "")
+    for mode in MODES:
+        api.json("PUT", "/config", {"compatibility": mode})
+        for name, (_, new, _) in PAIRS.items():
+            path = f"/compatibility/subjects/{at(f'verdict {name}')}/versions/latest"
+            found = api.json("POST", path, {"schema": json.dumps(new)})["is_compatible"]
+            seen[name] += "+" if found else "-"
+    api.json("PUT", "/config", {"compatibility": "BACKWARD"})
+    ours = {name: verdict for name, (_, _, verdict) in PAIRS.items()}
+    theirs = ours | {name: verdict for name, (verdict, _) in VERDICTS.items()}
+    assert seen == (ours if api.name == OURS else theirs)
+
+
+def test_a_verdict_that_is_listed_as_another_is_the_same() -> None:
+    assert len(PAIRS) >= 60
+    for name, (verdict, why) in VERDICTS.items():
+        assert verdict != PAIRS[name][2]
+        both = zip(PAIRS[name][2], verdict, strict=True)
+        assert ("+", "-") not in both, "ours lets something through that Apicurio refuses"
+        assert why
+
+
+def test_the_page_on_registries_is_stale() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == written(page), "python tests/registry_differences.py"
+    assert all(table in page for table in tables().values())
