@@ -166,7 +166,7 @@ def test_a_deleted_version_cant_be_read_any_more(
         ("POST", "/subjects/%00/versions", {"schema": '"int"'}, 422, 42208),
         ("DELETE", "/subjects/nowhere", None, 404, 40401),
         ("DELETE", "/subjects/s?permanent=true", None, 404, 40401),
-        ("PUT", "/mode", {"mode": "IMPORT"}, 422, 42204),
+        ("PUT", "/mode", {"mode": "IMPORT"}, 422, 42205),
         ("PATCH", "/subjects", None, 501, None),
         ("PUT", "/subjects", None, 405, 405),
         ("GET", "/favicon.ico", None, 404, 404),
