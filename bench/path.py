@@ -213,7 +213,7 @@ def _producer(bone: Backbone) -> tuple[Producer, bytes, Encoder]:
         kafka.wait_for_broker(bone.settings, bone.endpoints, 10),
         [kafka.Topic(topic, 1, kafka.EVENTS)],
     )
-    schema_id = Registry(bone.endpoints.registry).register(
+    schema_id = Registry.at(bone.settings, bone.endpoints).register(
         EVENTS.subject(AGENCY), EVENTS.schema_text
     )
     made = Producer(kafka.producer(bone.settings, bone.endpoints, linger_ms=5))

@@ -34,7 +34,7 @@ class Client:
     def __init__(self, home: str | Path | None = None) -> None:
         self.settings: Settings = settings_of(Path(home) if home else None)
         self.where: Endpoints = backbone(self.settings)
-        self._registry = Registry(self.where.registry)
+        self._registry = Registry.at(self.settings, self.where)
 
     def __enter__(self) -> Self:
         return self

@@ -56,7 +56,7 @@ class Cluster:
     def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
         self._settings, self._endpoints = settings, endpoints
         self._admin: AdminClient = kafka.wait_for_broker(settings, endpoints, TIMEOUT)
-        self._registry = Registry(endpoints.registry)
+        self._registry = Registry.at(settings, endpoints)
 
     @property
     def brokers(self) -> int:

@@ -13,7 +13,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crosstown.resolution import WIDENS, Placed, branches, kind, pairs, same_name, twin, whole
+from crosstown.resolution import (
+    WIDENS,
+    Placed,
+    branches,
+    full_aliases,
+    kind,
+    pairs,
+    same_name,
+    twin,
+    whole,
+)
 
 MODES: Final = (
     "NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE",
@@ -192,7 +202,7 @@ def _avro_objects(writer: Any, reader: Any) -> list[str]:
     try:
         with _lock, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            ours, theirs = parse(json.dumps(reader)), parse(json.dumps(writer))
+            ours, theirs = parse(json.dumps(full_aliases(reader))), parse(json.dumps(writer))
         checker: Any = ReaderWriterCompatibilityChecker
         result = checker().get_compatibility(ours, theirs)
     except Exception:  # noqa: BLE001 - it chokes on odd logical types and defaults in many ways

@@ -49,7 +49,7 @@ class Elsewhere:
         self._program = program
         self._contracts = contracts
         self._erasures = erasures
-        self._reading = Reading(Registry(program.endpoints.registry).schema)
+        self._reading = Reading(Registry.at(program.settings, program.endpoints).schema)
         self._read_to: dict[tuple[str, int], int] = {}
         self._cut: dict[tuple[str, int], int] = {}
         self._seen = 0

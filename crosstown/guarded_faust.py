@@ -152,7 +152,7 @@ class Guarded:
         admin = kafka.wait_for_broker(self.program.settings, self.program.endpoints, timeout=30)
         kafka.ensure_topics(admin, self._topics)
         kafka.keep_configs(admin, self._topics)
-        self._letters = own_values(DEAD_LETTERS, self.program.endpoints.registry)
+        self._letters = own_values(DEAD_LETTERS, self.program.settings, self.program.endpoints)
         done = threading.Event()
         try:
             self.app.loop.run_until_complete(self._run())

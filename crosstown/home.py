@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,11 @@ class Home:
     def broker(self) -> Path:
         """The embedded broker's data."""
         return self.path / "kafka"
+
+    @property
+    def registry_port(self) -> Path:
+        """The port on which this home's own registry listens, the same over restarts."""
+        return self.run / "registry-port"
 
     @property
     def refusals(self) -> Path:
@@ -110,6 +116,11 @@ class Home:
             return None
         except PermissionError as error:
             raise self._unusable(error.strerror or str(error)) from None
+
+
+def shown(url: str) -> str:
+    """An address as it may be shown and logged: without the name and password in it."""
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,8 +50,14 @@ class Jar:
     @property
     def name(self) -> str:
         """Its file name in the cache."""
-        _, artifact, version = self.coordinate.split(":")
-        return f"{artifact}-{version}.jar"
+        _, artifact, version, ending, classifier = self.parts
+        return f"{artifact}-{version}{classifier and '-'}{classifier}.{ending}"
+
+    @property
+    def parts(self) -> list[str]:
+        """Its coordinate: group, artifact, version, ending (jar unless it says so), classifier."""
+        said = self.coordinate.split(":")
+        return [*said, *("jar", "")[len(said) - 3 :]]
 
 
 def locked(lock: Path = LOCK) -> list[Jar]:
@@ -60,7 +66,7 @@ def locked(lock: Path = LOCK) -> list[Jar]:
     return [Jar(line[0], int(line[1]), line[2]) for line in lines if line and line[0] != "#"]
 
 
-def classpath(settings: Settings, lock: Path = LOCK) -> list[Path]:
+def classpath(settings: Settings, lock: Path = LOCK, what: str = "Kafka's jars") -> list[Path]:
     """All archives as files whose SHA-256 is the lock's; fetches what's missing or damaged.
 
     Safe to call from several processes at once. Raises `Unavailable` where one can't be had.
@@ -69,8 +75,8 @@ def classpath(settings: Settings, lock: Path = LOCK) -> list[Path]:
     jars = locked(lock)
     if _missing(jars, folder):
         folder.mkdir(parents=True, exist_ok=True)
-        with waiting_for(folder / ".lock", lambda: _say("another start is fetching Kafka's jars")):
-            _fetch_all(_missing(jars, folder), folder)
+        with waiting_for(folder / ".lock", lambda: _say(f"another start is fetching {what}")):
+            _fetch_all(_missing(jars, folder), folder, what)
     return [folder / jar.name for jar in jars]
 
 
@@ -86,14 +92,14 @@ def _right(jar: Jar, path: Path) -> bool:
         return False
 
 
-def _fetch_all(jars: list[Jar], folder: Path) -> None:
+def _fetch_all(jars: list[Jar], folder: Path, what: str) -> None:
     for left in folder.glob(".arriving-*"):  # by a start that was killed: we have the lock
         shutil.rmtree(left, ignore_errors=True)
     if not jars:
         return
     with (
         tempfile.TemporaryDirectory(prefix=".arriving-", dir=folder) as staging,
-        _progress(sum(jar.size for jar in jars)) as arrived,
+        _progress(sum(jar.size for jar in jars), what) as arrived,
         ThreadPoolExecutor(TOGETHER) as pool,
     ):
         waiting = [pool.submit(_fetch, jar, folder, Path(staging), arrived) for jar in jars]
@@ -147,19 +153,20 @@ def _artifact(jar: Jar, staging: Path, arrived: Arrived, *, use_local: bool) -> 
         local_repos=[mine.repo_cache] if use_local else [],
         remote_repos={"central": MAVEN_CENTRAL_URL, **mine.repositories},
     )
-    return context.create_dependency(jar.coordinate).artifact
+    group, artifact, version, ending, classifier = jar.parts
+    return context.project(group, artifact).at_version(version).artifact(classifier, ending)
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Arrived]:
+def _progress(total: int, what: str) -> Iterator[Arrived]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
-        _say(f"fetching Kafka's jars, once: {total / 1e6:.0f} MB")
+        _say(f"fetching {what}, once: {total / 1e6:.0f} MB")
     columns = (
-        TextColumn("fetching Kafka's jars, once"), BarColumn(), DownloadColumn(),
+        TextColumn(f"fetching {what}, once"), BarColumn(), DownloadColumn(),
         TimeRemainingColumn(),
     )  # fmt: skip
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:

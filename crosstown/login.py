@@ -1,6 +1,6 @@
-"""How a client is let in: as the settings say, or, at this home's own broker, as its operator.
+"""How a client is let in: as the settings say, or, at what this home runs itself, as its operator.
 
-The embedded broker knows one account that may do everything, `crosstown`, whose password lies under
+The embedded broker, and the embedded registry for changes, know one account that may do everything, `crosstown`, whose password lies under
 the home for its owner's eyes only. All others have what contracts give them (crosstown/access.py).
 """
 
@@ -63,6 +63,17 @@ def login(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
             mend="work as the user who started Crosstown, or with an account of your own in"
             " CROSSTOWN_BOOTSTRAP, CROSSTOWN_REGISTRY and CROSSTOWN_KAFKA",
         ) from None
+
+
+def at_registry(settings: Settings, url: str) -> tuple[str, str] | None:
+    """Name and password for changes at the registry at `url`; None unless it is this home's own."""
+    home = Home(settings.home)
+    try:
+        if url != f"http://127.0.0.1:{home.registry_port.read_text('ascii')}":
+            return None  # nobody else is told
+        return OPERATOR, _file(home).read_text("ascii")
+    except (OSError, ValueError):  # it has none yet, or it is another user's
+        return None
 
 
 def account(mechanism: str, name: str, secret: str) -> dict[str, str]:

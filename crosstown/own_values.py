@@ -13,7 +13,9 @@ import fastavro
 
 from crosstown.errors import Refused
 from crosstown.formats import TOPICS, plain
+from crosstown.home import Endpoints
 from crosstown.registry import Registry
+from crosstown.settings import Settings
 
 _FRAME: Final = struct.Struct(">bI")
 WAIT: Final = 30.0
@@ -33,15 +35,15 @@ class OwnValues:
         return _FRAME.pack(0, self.schema_id) + stream.getvalue()
 
 
-def own_values(topic: str, registry: str) -> OwnValues:
+def own_values(topic: str, settings: Settings, endpoints: Endpoints) -> OwnValues:
     """The writer of a topic's values; its schema's id is the registry's (0 where there is none).
 
     Raises `Unavailable` where the registry doesn't answer within half a minute.
     """
     schema = TOPICS[topic]
     schema_id = 0
-    if registry:
-        client = Registry(registry)
+    if endpoints.registry:
+        client = Registry.at(settings, endpoints)
         client.wait(WAIT)
         schema_id = client.register(f"{topic}-value", json.dumps(schema))
         client.close()

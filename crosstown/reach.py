@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from crosstown import kafka
-from crosstown.home import Endpoints
+from crosstown.home import Endpoints, shown
 from crosstown.settings import Settings
 
 
@@ -31,6 +31,6 @@ def registry_answers(url: str, timeout: float = 2.0) -> bool:
     import httpx
 
     try:
-        return httpx.get(f"{url.rstrip('/')}/subjects", timeout=timeout).status_code < 500
+        return httpx.get(f"{shown(url).rstrip('/')}/subjects", timeout=timeout).status_code < 500
     except httpx.HTTPError:
         return False

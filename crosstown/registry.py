@@ -6,7 +6,6 @@ Source of routes and error codes: Confluent's Schema Registry API reference.
 from __future__ import annotations
 
 import json
-import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Self, cast
@@ -15,6 +14,9 @@ from urllib.parse import quote
 import httpx
 
 from crosstown.errors import Refused, TimedOut, Unavailable
+from crosstown.home import Endpoints, shown
+from crosstown.login import at_registry
+from crosstown.settings import Settings
 
 _HEADERS = {
     "Accept": "application/vnd.schemaregistry.v1+json, application/json",
@@ -43,8 +45,15 @@ class Registry:
 
     url: str
     timeout: float = 5.0
+    login: tuple[str, str] | None = field(default=None, repr=False)
+    """Name and password, unless they stand in the URL."""
     _schemas: dict[int, str] = field(default_factory=dict)
     _client: httpx.Client | None = None
+
+    @classmethod
+    def at(cls, settings: Settings, endpoints: Endpoints) -> Registry:
+        """The registry of an installation; at this home's own one may change things."""
+        return cls(endpoints.registry, login=at_registry(settings, endpoints.registry))
 
     def __enter__(self) -> Self:
         return self
@@ -145,9 +154,11 @@ class Registry:
 
     def _connected(self) -> httpx.Client:
         if self._client is None:
-            here = httpx.URL(self.url).host in ("127.0.0.1", "localhost", "::1")
+            url = httpx.URL(self.url)
+            here = url.host in ("127.0.0.1", "localhost", "::1")
             self._client = httpx.Client(
-                base_url=self.url,
+                base_url=url.copy_with(userinfo=b""),  # httpx logs what it asks
+                auth=(url.username, url.password) if url.userinfo else self.login,
                 headers=_HEADERS,
                 timeout=self.timeout,
                 trust_env=not here,  # a city's web proxy doesn't reach this machine's registry
@@ -156,8 +167,7 @@ class Registry:
 
 
 def _unavailable(url: str, why: str) -> Unavailable:
-    url = re.sub(r"//[^/@]*@", "//", url)  # a password isn't for logs
-    return Unavailable(f"the schema registry at {url} doesn't answer ({why})",
+    return Unavailable(f"the schema registry at {shown(url)} doesn't answer ({why})",
                        mend="see crosstown status, and CROSSTOWN_REGISTRY if set")  # fmt: skip
 
 
@@ -176,6 +186,12 @@ def _found(answer: httpx.Response, reason: str, what: str) -> Any:
     ):
         raise Refused(reason, f"{what}: {_words(answer)}", mend="register the schema first"
                       if answer.status_code == 404 else "")  # fmt: skip
+    if answer.status_code in (401, 403):
+        raise Unavailable(
+            f"the schema registry at {answer.url} refuses this: {_words(answer)}",
+            mend="work as the user who started Crosstown, or name the registry as"
+            " CROSSTOWN_REGISTRY=http://NAME:PASSWORD@HOST:PORT",
+        )
     raise _unavailable(str(answer.url), f"{answer.status_code}: {_words(answer)}")
 
 

@@ -1,25 +1,32 @@
 """The embedded schema registry: Confluent's HTTP routes over the compacted topic `_schemas`.
 
 A registration is answered when the topic holds it; after SIGKILL the same ids are served again.
-It listens on 127.0.0.1 only. Program: `python -m crosstown.registry_server`.
+Whatever a client sends or leaves unsent, others are served: there is a bound on what one request,
+one silence and all connections together may take.
+It listens on 127.0.0.1 only; who changes something says the home's name and password (login.py).
+Program: `python -m crosstown.registry_server`.
 """
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hmac
 import json
 import logging
+import math
 import os
 import socket
 import sys
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Final
 
 from crosstown import metrics
 from crosstown.errors import Unavailable
-from crosstown.home import Endpoints
+from crosstown.home import Endpoints, Home
+from crosstown.login import OPERATOR, made
 from crosstown.ports import choose, free
 from crosstown.program import Program, main
 from crosstown.registry_log import Log
@@ -29,15 +36,30 @@ from crosstown.settings import Settings
 log = logging.getLogger(__name__)
 
 MAX_BODY: Final = 1_000_000
+SWALLOWED: Final = 50_000_000
+"""How much of a body that is too large is read and dropped, so that its sender hears the answer."""
+MAX_CONNECTIONS: Final = 200
+"""Above this, who has been silent longest is hung up on."""
+SILENCE: Final = 60.0
+"""Seconds from one answer to the next request's end, however it trickles in."""
 TYPE: Final = "application/vnd.schemaregistry.v1+json"
+TYPES: Final = frozenset((
+    TYPE, "application/vnd.schemaregistry+json", "application/json", "application/octet-stream",
+))  # fmt: skip
+"""What a web page can't send to another site unasked."""
 
 
 class Server:
     """The registry of one Kafka cluster on one port of this machine."""
 
     def __init__(self, settings: Settings, endpoints: Endpoints, port: int = 0) -> None:
+        home = Home(settings.home)
+        self.login = (OPERATOR, made(home))
+        """Name and password of who may change something."""
         self._log = Log(settings, endpoints)
-        self._http = _Http(("127.0.0.1", port), Routes(self._log))
+        self._http = _Http(("127.0.0.1", port), Routes(self._log), self.login)
+        home.run.mkdir(parents=True, exist_ok=True)
+        home.registry_port.write_text(str(self.port), "ascii")
         self._thread = threading.Thread(target=self._http.serve_forever, args=[0.1], daemon=True)
 
     @property
@@ -81,26 +103,55 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, address: tuple[str, int], routes: Routes) -> None:
+    def __init__(self, address: tuple[str, int], routes: Routes, login: tuple[str, str]) -> None:
         super().__init__(address, _Handler)
         self.routes = routes
-        self._open: set[Any] = set()
+        self._basic = base64.b64encode(":".join(login).encode())
+        self._open: dict[socket.socket, float] = {}
+        """Since when each connection keeps us waiting; infinity while we keep it waiting."""
+
+    def knows(self, authorization: str) -> bool:
+        """Whether a request comes from the operator."""
+        scheme, _, said = authorization.partition(" ")
+        right = hmac.compare_digest(said.strip().encode("utf-8", "replace"), self._basic)
+        return right and scheme.lower() == "basic"
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection, which outlives its requests."""
-        self._open.add(request)
+        """Remember the connection, which outlives its requests; make room for it."""
+        self._open[request] = time.monotonic()
+        if len(self._open) > MAX_CONNECTIONS:
+            self._hang_up_on(min(self._waits(), key=lambda one: one[1])[0])
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         """Forget a connection that ends."""
-        self._open.discard(request)
+        self._open.pop(request, None)
         super().shutdown_request(request)
+
+    def service_actions(self) -> None:
+        """Now and then: hang up on who has been silent, or slow, for too long."""
+        too_long = time.monotonic() - SILENCE
+        for connection, since in self._waits():
+            if since < too_long:
+                self._hang_up_on(connection)
+
+    def waits(self, connection: Any, *, for_us: bool) -> None:
+        """Note who waits for whom from now on."""
+        if connection in self._open:
+            self._open[connection] = math.inf if for_us else time.monotonic()
+
+    def _waits(self) -> tuple[tuple[socket.socket, float], ...]:
+        return tuple(self._open.copy().items())
+
+    def _hang_up_on(self, connection: socket.socket) -> None:
+        self._open.pop(connection, None)
+        with contextlib.suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
     def hang_up(self) -> None:
         """End the connections that clients keep open."""
-        for connection in tuple(self._open):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        for connection, _ in self._waits():
+            self._hang_up_on(connection)
 
     def server_bind(self) -> None:
         """Bind without asking the resolver for the host's name, as the parent would."""
@@ -122,42 +173,77 @@ class _Http(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     server: _Http
     protocol_version = "HTTP/1.1"
+    default_request_version = "HTTP/1.0"  # else what can't be read is answered without a status
     server_version = "crosstown-registry"
-    timeout = 60
+    timeout = SILENCE
     wbufsize = 65_536  # headers and body in one packet: two would wait for each other
 
     def _serve(self) -> None:
         status, value = self._answer()
         metrics.registry_requests.labels(self.command, str(status)).inc()
+        self._say(status, value)
+
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = _serve  # noqa: N815 - the names that the parent calls
+
+    def _say(self, status: int, value: Any) -> None:
         data = json.dumps(value, ensure_ascii=False).encode("utf-8", "replace")
         self.send_response(status)
         self.send_header("Content-Type", TYPE)
         self.send_header("Content-Length", str(len(data)))
+        if status == 401:
+            self.send_header("WWW-Authenticate", 'Basic realm="crosstown", charset="UTF-8"')
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
-        self.wfile.write(data)
+        if self.command != "HEAD":
+            self.wfile.write(data)
+        self.wfile.flush()
+        self.server.waits(self.connection, for_us=False)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the names that the parent calls
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """What the parent can't read, refused in the words of all other refusals."""
+        del explain
+        self.close_connection = True
+        words = message or self.responses[code][0]
+        self._say(int(code), _error(int(code), f"HTTP {int(code)} {words[:200]}"))
 
     def _answer(self) -> tuple[int, Any]:
-        length = self.headers.get("Content-Length", "0")
-        if (
-            "Transfer-Encoding" in self.headers
-            or not length.isdigit()
-            or int(length[:9]) > MAX_BODY
-        ):
-            self.close_connection = True
-            return 413, _error(413, f"A body needs a Content-Length of at most {MAX_BODY:,} bytes.")
+        lengths = set(self.headers.get_all("Content-Length", ["0"]))
+        length = lengths.pop()
+        if "Transfer-Encoding" in self.headers:
+            return self._refuse(411, "Length Required: a body needs a Content-Length")
+        if lengths or not (length.isascii() and length.isdigit()):
+            return self._refuse(400, "Bad Request: one Content-Length, a whole number")
+        if len(length) > 18 or int(length) > MAX_BODY:
+            self._swallow(int(length[:18]))
+            return self._refuse(413, f"Content Too Large: a body has at most {MAX_BODY:,} bytes")
         body = self.rfile.read(int(length))
-        if body and "json" not in self.headers.get("Content-Type", ""):
-            # a web page can't send this type to another site unasked
+        self.server.waits(self.connection, for_us=True)
+        if len(body) < int(length):
+            return self._refuse(400, "Bad Request: the body ends before its Content-Length")
+        said = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if body and said not in TYPES:
             return 415, _error(415, f"HTTP 415 Unsupported Media Type: send {TYPE}.")
+        return self._routed(body)
+
+    def _routed(self, body: bytes) -> tuple[int, Any]:
+        method = "GET" if self.command == "HEAD" else self.command
         try:
-            return self.server.routes.answer(self.command, self.path, body)
+            known = self.server.knows(self.headers.get("Authorization", ""))
+            return self.server.routes.answer(method, self.path, body, known=known)
         except Exception:
             log.exception("%s %s", self.command, self.path)
             return 500, _error(50001, "A fault of ours; it stands in the registry's log.")
+
+    def _refuse(self, status: int, why: str) -> tuple[int, Any]:
+        """Refuse what leaves open where the next request would begin."""
+        self.close_connection = True
+        return status, _error(status, f"HTTP {status} {why}")
+
+    def _swallow(self, length: int) -> None:
+        left = min(length, SWALLOWED)
+        while left > 0 and (part := self.rfile.read1(min(left, 65_536))):
+            left -= len(part)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
         """Requests are counted, not logged one by one."""
@@ -167,22 +253,21 @@ def _error(code: int, message: str) -> dict[str, Any]:
     return {"error_code": code, "message": message}
 
 
-def _listening(settings: Settings, endpoints: Endpoints, memory: Path) -> Server:
+def _listening(settings: Settings, endpoints: Endpoints) -> Server:
     """A server on the port that the supervisor names; else that of last time, else a free one."""
+    memory = Home(settings.home).registry_port
     named = os.environ.get("CROSSTOWN_REGISTRY_PORT", "")
     known = memory.read_text("utf-8") if memory.exists() else ""
     port = int(named or (known if known.isdigit() and free(int(known)) else choose()))
     try:
-        server = Server(settings, endpoints, port)
+        return Server(settings, endpoints, port)
     except OSError as error:
         raise Unavailable(f"the schema registry can't listen on port {port}: {error.strerror}",
                           mend="end what listens there, or name another CROSSTOWN_REGISTRY_PORT") from None  # fmt: skip
-    memory.write_text(str(port), "utf-8")
-    return server
 
 
 def _run(program: Program) -> None:
-    server = _listening(program.settings, program.endpoints, program.home.run / "registry-port")
+    server = _listening(program.settings, program.endpoints)
     metrics.schemas.set_function(lambda: server.schemas)
     try:
         server.start()

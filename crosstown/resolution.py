@@ -78,6 +78,31 @@ def _full(schema: dict[str, Any], space: str) -> str:
     return name if "." in name or not space else f"{space}.{name}"
 
 
+def full_aliases(schema: Any, space: str = "") -> Any:
+    """A schema whose named types' aliases are full names: a bare one is of its type's namespace."""
+    if isinstance(schema, list):
+        return [full_aliases(branch, space) for branch in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = dict(schema)
+    if made["type"] in _NAMED:
+        space = _full(made, space).rpartition(".")[0]
+        if "aliases" in made:
+            made["aliases"] = [_full({"name": one}, space) for one in made["aliases"]]
+    match made["type"]:
+        case "array":
+            made["items"] = full_aliases(made["items"], space)
+        case "map":
+            made["values"] = full_aliases(made["values"], space)
+        case "record" | "error":
+            made["fields"] = [
+                {**one, "type": full_aliases(one["type"], space)} for one in made["fields"]
+            ]
+        case _:
+            pass
+    return made
+
+
 def kind(schema: Any) -> str:
     """The Avro word for a type; `union` for a list."""
     if isinstance(schema, list):

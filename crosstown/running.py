@@ -11,7 +11,7 @@ import psutil  # type: ignore[import-untyped]
 
 from crosstown import living, metrics
 from crosstown.errors import Unavailable
-from crosstown.home import Endpoints, Home, endpoints
+from crosstown.home import Endpoints, Home, endpoints, shown
 from crosstown.part import Outside, Part, State
 from crosstown.settings import Settings
 
@@ -58,7 +58,7 @@ def describe(
     """The content of `run/up.json`; Kafka's metrics are the supervisor's own, at `url`."""
     return {
         "bootstrap": endpoints.bootstrap,
-        "registry": endpoints.registry,
+        "registry": shown(endpoints.registry),
         "partitions": partitions,
         "metrics": {"broker": url} | {part.name: part.metrics for part in parts if part.metrics},
         "processes": [
@@ -122,7 +122,7 @@ def running(settings: Settings, names: Sequence[str]) -> Running:
     ]
     return Running(
         bootstrap=settings.bootstrap or cast("str", up.get("bootstrap", "")),
-        registry=settings.registry or cast("str", up.get("registry", "")),
+        registry=shown(settings.registry) or cast("str", up.get("registry", "")),
         metrics={},
         processes=[_looked_at(settings, one) for one in processes],
         supervised=False,

@@ -55,7 +55,7 @@ class Sending:
         self._home = Home(settings.home)
         self._ledger, self._waiting, self._patience = ledger, waiting, patience
         self._admin = kafka.wait_for_broker(settings, endpoints, AT_START)
-        self._registry = Registry(endpoints.registry)
+        self._registry = Registry.at(settings, endpoints)
         self._registry.wait(AT_START)
         self._topics = EventTopics(self._admin, self._registry)
         self._ids: dict[str, int] = {}

@@ -7,13 +7,14 @@ of theirs can take over the topic. Codes and meanings: Confluent's Schema Regist
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from crosstown.compatibility import MODES, Break, breaks_any
 from crosstown.errors import Refused
-from crosstown.guards import guard
+from crosstown.guards import PRIMITIVES, guard
 
 Record = tuple[bytes, bytes]
 """Key and value of one message to write to the registry's topic."""
@@ -54,7 +55,8 @@ class Subjects:
     """All that the registry's topic says so far; `fold` a message, ask, get records to write."""
 
     texts: dict[int, str] = field(default_factory=dict)
-    _ids: dict[str, int] = field(default_factory=dict)
+    _ids: dict[str, list[int]] = field(default_factory=dict)
+    """The ids of one schema; more than one where they were given by another registry."""
     _last_id: int = 0
     _versions: dict[str, dict[int, Registered]] = field(default_factory=dict)
     _levels: dict[str | None, str] = field(default_factory=dict)
@@ -88,13 +90,19 @@ class Subjects:
         )
         self._versions.setdefault(one.subject, {})[one.version] = one
         self.texts.setdefault(one.id, one.schema)
-        self._ids.setdefault(canonical(json.loads(one.schema)), one.id)
+        ids = self._ids.setdefault(canonical(json.loads(one.schema)), [])
+        if one.id not in ids:
+            ids.append(one.id)
 
     # what is asked
 
-    def subjects(self, *, deleted: bool = False) -> list[str]:
-        """Names of all subjects that have a version."""
-        return sorted(name for name in self._versions if self._list(name, deleted=deleted))
+    def subjects(self, *, deleted: bool = False, only: bool = False) -> list[str]:
+        """Names of all subjects that have a version; `only`: a deleted one."""
+        return sorted(
+            name
+            for name in tuple(self._versions)
+            if any(one.deleted or not only for one in self._list(name, deleted=deleted))
+        )
 
     def versions(self, subject: str, *, deleted: bool = False) -> list[Registered]:
         """A subject's versions, oldest first."""
@@ -106,12 +114,12 @@ class Subjects:
     def version(self, subject: str, which: str, *, deleted: bool = False) -> Registered:
         """One version: a number, or `latest`."""
         found = self.versions(subject, deleted=deleted)
-        if which in ("latest", "-1"):
+        if is_latest(which):
             return found[-1]
-        if not (which.isascii() and which.isdigit()) or not 0 < int(which[:10]) < 2**31:
+        if not re.fullmatch("[0-9]{1,10}", which) or not 0 < int(which) < 2**31:
             raise Declined(422, 42202, f"'{which}' is no version: a number from 1, or latest.")
         for one in found:
-            if one.version == int(which[:10]):
+            if one.version == int(which):
                 return one
         raise Declined(404, 40402, f"Version {which} not found.")
 
@@ -129,11 +137,32 @@ class Subjects:
         )
         return [one for one in every if one.id == schema_id]
 
+    def all_of(self, subject: str, *, deleted: bool = False) -> list[Registered]:
+        """A subject's versions, oldest first; none where there is no such subject."""
+        return self._list(subject, deleted=deleted)
+
+    def registered(self, subject: str, schema: Any) -> Registered | None:
+        """The version that is this very schema, if there is one."""
+        ids = self._ids.get(canonical(schema), ())
+        return next((one for one in self._list(subject) if one.id in ids), None)
+
+    def hidden(self, subject: str, which: str | None) -> None:
+        """Pass if a subject, or one version of it, is deleted already; else Confluent's refusal."""
+        if which is None and any(not one.deleted for one in self.versions(subject, deleted=True)):
+            raise Declined(
+                404,
+                40405,
+                f"Subject '{subject}' was not deleted first before being permanently deleted",
+            )
+        if which is not None and not self.version(subject, which, deleted=True).deleted:
+            raise Declined(404, 40407, f"Subject '{subject}' Version {which} was not deleted first before being "
+                           "permanently deleted")  # fmt: skip
+
     def lookup(self, subject: str, schema: Any, *, deleted: bool = False) -> Registered:
         """The version of a subject that is this very schema."""
-        schema_id = self._ids.get(canonical(schema))
+        ids = self._ids.get(canonical(schema), ())
         for one in self.versions(subject, deleted=deleted):
-            if one.id == schema_id:
+            if one.id in ids:
                 return one
         raise Declined(404, 40403, "Schema not found")
 
@@ -145,6 +174,10 @@ class Subjects:
             raise Declined(404, 40408, message)
         return found or self._levels.get(None, DEFAULT)
 
+    def has_level(self, subject: str) -> bool:
+        """Whether a subject has a compatibility level of its own."""
+        return subject in self._levels
+
     def breaks(self, subject: str, schema: Any, against: Iterable[Registered]) -> list[Break]:
         """What a schema would break after these versions, by the subject's level."""
         return breaks_any([guard(one.schema) for one in against], schema, self.level(subject))
@@ -153,16 +186,15 @@ class Subjects:
 
     def register(self, subject: str, schema: Any) -> tuple[Registered, list[Record]]:
         """The version under which a guarded schema stands, and what to write first, if it's new."""
-        now = self._list(subject)
-        schema_id = self._ids.get(canonical(schema))
-        for one in now:
-            if one.id == schema_id:
-                return one, []
-        found = self.breaks(subject, schema, now)
+        there = self.registered(subject, schema)
+        if there is not None:
+            return there, []
+        found = self.breaks(subject, schema, self._list(subject))
         if found:
             raise Declined(409, 409, "Schema being registered is incompatible with an earlier "
                            f"schema for subject '{subject}' (level {self.level(subject)}): "
                            + "; ".join(map(say, found)))  # fmt: skip
+        schema_id = next(iter(self._ids.get(canonical(schema), ())), None)
         version = max(self._versions.get(subject, {}), default=0) + 1
         text = self.texts[schema_id] if schema_id else compact(schema)
         one = Registered(subject, version, schema_id or self._last_id + 1, text)
@@ -170,12 +202,24 @@ class Subjects:
 
     def delete_version(self, subject: str, which: str) -> tuple[int, list[Record]]:
         """Hide one version."""
-        one = self.version(subject, which)
+        one = self.version(subject, which, deleted=which.isdigit())
+        if one.deleted:
+            raise Declined(
+                404,
+                40406,
+                f"Subject '{subject}' Version {which} was soft deleted. Set permanent=true to delete permanently",
+            )
         return one.version, [_schema_record(replace(one, deleted=True))]
 
     def delete_subject(self, subject: str) -> tuple[list[int], list[Record]]:
         """Hide all versions."""
-        found = [one.version for one in self.versions(subject)]
+        found = [one.version for one in self.versions(subject, deleted=True) if not one.deleted]
+        if not found:
+            raise Declined(
+                404,
+                40404,
+                f"Subject '{subject}' was soft deleted. Set permanent=true to delete permanently",
+            )
         key = {"keytype": "DELETE_SUBJECT", "subject": subject, "magic": 0}
         return found, [_record(key, {"subject": subject, "version": found[-1]})]
 
@@ -203,25 +247,49 @@ def compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
+def is_latest(which: str) -> bool:
+    """Whether a version in a path means the newest."""
+    return which.strip().lower() in ("latest", "-1")
+
+
 def canonical(schema: Any) -> str:
-    """What makes two texts one schema: all but white space, the order of keys, {"type": "int"}."""
-    return json.dumps(_simple(schema), ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    """What makes two texts one schema: all but how it is written.
+
+    White space, the order of keys, {"type": "int"}, and a full name in one or in two make no other.
+    """
+    return json.dumps(
+        _simple(schema, ""), ensure_ascii=False, separators=(",", ":"), sort_keys=True
+    )
 
 
-def _simple(schema: Any) -> Any:
+def _simple(schema: Any, space: str) -> Any:
+    made = schema
     match schema:
+        case str(word):
+            made = word if word in PRIMITIVES else _full(word, space)
         case list():
-            return [_simple(branch) for branch in schema]
-        case {"type": "record" | "error", "fields": list(fields)}:
-            return {**schema, "fields": [{**one, "type": _simple(one["type"])} for one in fields]}
+            made = [_simple(branch, space) for branch in schema]
+        case {"type": "record" | "error" | "enum" | "fixed", "name": str(name)}:
+            full = _full(name, schema.get("namespace", space))
+            made = {key: one for key, one in schema.items() if key != "namespace"} | {"name": full}
+            if schema["type"] in ("record", "error"):
+                inside = full.rpartition(".")[0]
+                made["fields"] = [
+                    {**one, "type": _simple(one["type"], inside)} for one in schema["fields"]
+                ]
         case {"type": "array", "items": items}:
-            return {**schema, "items": _simple(items)}
+            made = {**schema, "items": _simple(items, space)}
         case {"type": "map", "values": values}:
-            return {**schema, "values": _simple(values)}
+            made = {**schema, "values": _simple(values, space)}
         case {"type": str(word)} if len(schema) == 1:
-            return word
+            made = _simple(word, space)
         case _:
-            return schema
+            pass
+    return made
+
+
+def _full(name: str, space: str) -> str:
+    return name if "." in name or not space else f"{space}.{name}"
 
 
 def _schema_record(one: Registered) -> Record:

@@ -222,7 +222,7 @@ class Supervisor:
 
     def _registry_port(self) -> int:
         """The embedded registry's port: the remembered one, unless a stranger has it."""
-        file = self.home.run / "registry-port"
+        file = self.home.registry_port
         known = int(file.read_text("utf-8")) if file.exists() else 0
         if not known or not free(known):
             known = choose()

@@ -36,8 +36,8 @@ def run(program: Program) -> None:
     partitions = [(t, p) for t in names for p in about.topics[t].partitions]
     log_id = about.cluster_id if live.number == 1 else f"{about.cluster_id} {live.timelines}"
     key = Key(program.home.erasure_key(program.settings))
-    timeline_id = own_values("timelines", program.endpoints.registry).schema_id
-    reading = Reading(Registry(program.endpoints.registry).schema, timeline_id)
+    timeline_id = own_values("timelines", program.settings, program.endpoints).schema_id
+    reading = Reading(Registry.at(program.settings, program.endpoints).schema, timeline_id)
     consumer = Consumer(
         kafka.consumer(
             program.settings, program.endpoints, group_id="casebook", enable_partition_eof=True,

@@ -40,7 +40,7 @@ class CaseShard(Shard):
     """
 
     def __init__(
-        self, partition: int, live: Generation, registry: str, key: Key, store: StateStore, *,
+        self, partition: int, live: Generation, program: Program, key: Key, store: StateStore, *,
         events: int, every: float, letters: bool = True,
     ) -> None:  # fmt: skip
         self._letters = letters
@@ -48,8 +48,10 @@ class CaseShard(Shard):
         self._partition = partition
         self._erasures = Erasures(key)
         self._window = live.window
-        self._frame = frame(own_values("timelines", registry).schema_id, b"")
-        self._dead = own_values("dead-letters", registry)
+        self._frame = frame(
+            own_values("timelines", program.settings, program.endpoints).schema_id, b""
+        )
+        self._dead = own_values("dead-letters", program.settings, program.endpoints)
         self._store = store
         self._events = events
         self._every = every
@@ -238,7 +240,7 @@ def fold(program: Program, live: Generation, *, letters: bool = True) -> None:
         store = StateStore(path, f"{live.accepted} {topic_id} {key.fingerprint}")
         log.info("shard %d: the local store stands at %d", partition, store.offset)
         return CaseShard(
-            partition, live, program.endpoints.registry, key, store, events=settings.memory_events,
+            partition, live, program, key, store, events=settings.memory_events,
             every=settings.keep_seconds, letters=letters,
         )  # fmt: skip
 

@@ -31,9 +31,11 @@ class Shell:
 
     def __init__(self, program: Program) -> None:
         self._program = program
-        self._registry = Registry(program.endpoints.registry)
-        self._frame = frame(own_values("accepted", program.endpoints.registry).schema_id, b"")
-        self._dead = own_values("dead-letters", program.endpoints.registry)
+        self._registry = Registry.at(program.settings, program.endpoints)
+        self._frame = frame(
+            own_values("accepted", program.settings, program.endpoints).schema_id, b""
+        )
+        self._dead = own_values("dead-letters", program.settings, program.endpoints)
         admin = wait_for_broker(program.settings, program.endpoints, timeout=30)
         self._accepted = generation.live(program.settings, program.endpoints).accepted
         self._shards = len(admin.list_topics(timeout=10).topics[self._accepted].partitions)

@@ -57,7 +57,9 @@ class Watch:
     def run(self) -> None:
         """Watch until the program is to stop."""
         for rule in watch.RULES:
-            self._values[rule] = own_values(f"alerts.{rule}", self.program.endpoints.registry)
+            self._values[rule] = own_values(
+                f"alerts.{rule}", self.program.settings, self.program.endpoints
+            )
         self.guarded.topic(self.ticks, self.guarded.partitions, TICKS_CONFIG)
         self.guarded.reads(self.handle, self.timelines, self.ticks)
         self.guarded.every(self.every, self.tick)

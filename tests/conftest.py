@@ -10,6 +10,7 @@ from installation import Installation, running
 
 from crosstown.broker import Broker
 from crosstown.home import Endpoints
+from crosstown.registry_server import Server
 from crosstown.settings import Settings
 
 
@@ -19,6 +20,16 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     one = Broker(Settings(home=tmp_path_factory.mktemp("broker"))).start()
     yield one
     one.stop()
+
+
+@pytest.fixture(scope="session")
+def server(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A running registry, shared by the whole session: name your subjects apart."""
+    home = tmp_path_factory.mktemp("registry")
+    settings = Settings(home=home, bootstrap=broker.bootstrap, kafka=broker.login)
+    one = Server(settings, Endpoints(broker.bootstrap, "")).start()
+    yield one
+    one.close()
 
 
 @pytest.fixture

@@ -99,9 +99,11 @@ class Own:
 def own_gateway(installation: Installation, home: Path, **env: str) -> Iterator[Own]:
     """Start one, wait until it's ready, end it."""
     where = installation.where
+    how = login(installation.settings, where)
+    named = f"http://{how['sasl.username']}:{how['sasl.password']}@"
     ours = {"CROSSTOWN_HOME": str(home), "CROSSTOWN_BOOTSTRAP": where.bootstrap,
-            "CROSSTOWN_REGISTRY": where.registry,
-            "CROSSTOWN_KAFKA": json.dumps(login(installation.settings, where))}  # fmt: skip
+            "CROSSTOWN_REGISTRY": where.registry.replace("http://", named),
+            "CROSSTOWN_KAFKA": json.dumps(how)}  # fmt: skip
     log = home / "gateway.log"
     with log.open("wb") as file:
         process = subprocess.Popen([sys.executable, "-m", "streams.gateway"], stdout=file,

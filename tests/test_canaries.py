@@ -90,7 +90,7 @@ def message(city: Installation, name: str, number: str, text: str, **more: Any) 
     from crosstown.codec import Encoder, frame
     from crosstown.registry import Registry
 
-    registry = Registry(city.where.registry)
+    registry = Registry.at(city.settings, city.where)
     schema_id = registry.register(f"{topic(name)}-value", json.dumps(SCHEMA))
     registry.close()
     said = {"number": number, "at": 1_772_440_200_000_000, "state": "new",

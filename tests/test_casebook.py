@@ -35,6 +35,7 @@ from crosstown.envelope import (  # fmt: skip
 )
 from crosstown.erasures import Key
 from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.home import Endpoints
 from crosstown.identity import case_key, event_id
 from crosstown.lookup import Lookup
 from crosstown.own_values import own_values
@@ -272,7 +273,13 @@ def test_erased_words_stay_in_a_table(make: Make) -> None:
         "produced_at": 1, "key": None, "value": None, "headers": [],
     }  # fmt: skip
     rows.append(
-        Row("dead-letters", 0, 0, b"events.x/0/7", own_values("dead-letters", "").encode(letter))
+        Row(
+            "dead-letters",
+            0,
+            0,
+            b"events.x/0/7",
+            own_values("dead-letters", Settings(), Endpoints("", "")).encode(letter),
+        )
     )
     book.apply(rows)
     assert holding(settings, CANARY) >= {

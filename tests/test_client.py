@@ -278,7 +278,7 @@ VALUES = [
 
 def _produced(installation: Installation, topic: str, schema: Any, *values: Any) -> None:
     installation.topic(topic)
-    registry = Registry(installation.where.registry)
+    registry = Registry.at(installation.settings, installation.where)
     schema_id = registry.register(f"{topic}-value", json.dumps(schema))
     registry.close()
     with installation.producer() as producer:
@@ -342,7 +342,7 @@ def test_erased_record_is_read_before_its_tombstones_are_there(
 ) -> None:
     """A copy of `accepted` with an order of erasure on its second partition and no tombstone yet."""
     topic = "accepted.77"
-    registry = Registry(installation.where.registry)
+    registry = Registry.at(installation.settings, installation.where)
     accepted = registry.register(f"{topic}-value", json.dumps(ACCEPTED))
     one = registry.register("x-value", json.dumps({"type": "record", "name": "X", "fields": [
         {"name": "n", "type": "long"}]}))  # fmt: skip

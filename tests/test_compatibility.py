@@ -85,6 +85,9 @@ CHANGES: dict[str, tuple[Any, Any, set[str], set[str]]] = {
         record(field(fixed(4))), record(field(fixed(4, "G"))), {"/a name"}, {"/a name"}),
     "the record's name": (record(A), record(A, name="Q"), {"/ name"}, {"/ name"}),
     "only the namespace": (record(A), record(A, namespace="city"), set(), set()),
+    "renamed with an alias of its namespace": (
+        record(A, namespace="x"), record(A, name="Q", namespace="x", aliases=["R"]),
+        set(), {"/ name"}),
     "deep inside": (
         record(field(array(ADDRESS))), record(field(array(ADDRESS_2))), {"/a/items/b no-default"}, set()),
     "inside an optional record": (

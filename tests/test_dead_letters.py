@@ -67,7 +67,7 @@ def bodies(city: Installation) -> list[tuple[bytes, bytes]]:
     from crosstown.repository import Repository
 
     contract = Repository.load().contracts["any/events"]
-    registry = Registry(city.where.registry)
+    registry = Registry.at(city.settings, city.where)
     number = registry.register(f"{TOPIC}-value", contract.schema_text)
     registry.close()
     encoder = Encoder(contract.schema)

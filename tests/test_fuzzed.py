@@ -60,7 +60,7 @@ def broken(dice: random.Random, ours: int, number: int) -> bytes:
 
 
 def test_a_broken_body_vanishes_or_stops_what_is_good(installation: Installation) -> None:
-    with Registry(installation.where.registry) as registry:
+    with Registry.at(installation.settings, installation.where) as registry:
         ours = registry.register(f"{TOPIC}-value", CONTRACT.schema_text)
     installation.topic(TOPIC)
     lived = restarts(installation)

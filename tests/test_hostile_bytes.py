@@ -126,7 +126,7 @@ def restarts(installation: Installation) -> dict[str, int]:
 
 def ids(installation: Installation) -> tuple[int, int]:
     """The ids of Millbrook's schema, and of another that isn't a contract's."""
-    with Registry(installation.where.registry) as registry:
+    with Registry.at(installation.settings, installation.where) as registry:
         return (registry.register(f"{TOPIC}-value", CONTRACT.schema_text),
                 registry.register("other-value", json.dumps(OTHER)))  # fmt: skip
 

@@ -124,10 +124,12 @@ def _given(
     agency: str, action: Action, topics: list[str], lines: list[str], to: Path | None,
     where: Endpoints, output: Output,
 ) -> None:  # fmt: skip
+    from crosstown.home import shown
+
     if output is Output.JSON:
         print_json({
             "agency": agency, "action": action.value, "topics": topics, "group_prefix": f"{agency}.",
-            "bootstrap": where.bootstrap, "registry": where.registry, "mechanism": "SCRAM-SHA-512",
+            "bootstrap": where.bootstrap, "registry": shown(where.registry), "mechanism": "SCRAM-SHA-512",
             "file": str(to) if to else None, "password": None if to else lines[-1].partition("=")[2],
         })  # fmt: skip
         return
@@ -148,7 +150,7 @@ def _given(
         out.print("The settings of its client; the password is shown this once:\n")
         for one in lines:
             out.print(one, markup=False)
-    out.print(f"\nThe schema registry: {where.registry}", markup=False)
+    out.print(f"\nThe schema registry: {shown(where.registry)}", markup=False)
 
 
 def protocol(chosen: Settings) -> str:

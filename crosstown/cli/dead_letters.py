@@ -175,7 +175,7 @@ def _replay(chosen: Any, where: Any) -> Replay:
 
     key = Key(Home(chosen.home).erasure_key(chosen))
     return Replay(
-        chosen, where, Repository.of(chosen), Registry(where.registry).schema, key.fingerprint
+        chosen, where, Repository.of(chosen), Registry.at(chosen, where).schema, key.fingerprint
     )
 
 

@@ -50,10 +50,11 @@ def command(
     Example: `crosstown tail dead-letters -n 5`
     """
     from crosstown.cli.backbone import backbone
+    from crosstown.registry import Registry
 
     chosen = settings(home)
     where = backbone(chosen)
-    opener = _Opener(where.registry, topic)
+    opener = _Opener(Registry.at(chosen, where), topic)
     shown = False
     for message in _messages(chosen, where, topic, last, follow):
         shown = True
@@ -81,10 +82,8 @@ def _short(value: Any) -> str:
 class _Opener:
     """Reads the fields that may be shown of a framed message."""
 
-    def __init__(self, registry: str, topic: str) -> None:
-        from crosstown.registry import Registry
-
-        self._registry = Registry(registry)
+    def __init__(self, registry: Any, topic: str) -> None:
+        self._registry = registry
         self._decoders: dict[int, Any] = {}
         self._ours = not topic.startswith("events.")
 

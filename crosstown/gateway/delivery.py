@@ -54,7 +54,8 @@ class Delivery:
     def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
         self._settings, self._endpoints = settings, endpoints
         self.admin = kafka.wait_for_broker(settings, endpoints, timeout=30)
-        self.registry = Registry(endpoints.registry, timeout=3)
+        self.registry = Registry.at(settings, endpoints)
+        self.registry.timeout = 3
         self.registry.wait(30)
         self._topics = EventTopics(self.admin, self.registry, timeout=5)
         self._ids: dict[tuple[str, str], int] = {}

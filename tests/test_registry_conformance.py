@@ -1,0 +1,94 @@
+"""One suite for every registry: Confluent's routes as clients use them, ours and a real Apicurio."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import apicurio
+import httpx
+import pytest
+from registry_cases import APICURIO, CASES, KNOWN, OURS
+from registry_checks import CHECKS, Api, at
+from registry_differences import DIFFERENCES, PAGE, tables, written
+from registry_pairs import MODES, PAIRS, VERDICTS
+from registry_runs import Run, fits
+
+from crosstown.registry_server import Server
+
+NAMES = (OURS, APICURIO)
+
+
+@pytest.fixture(scope="session")
+def theirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with apicurio.running(tmp_path_factory.mktemp("apicurio")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=NAMES)
+def api(request: pytest.FixtureRequest) -> Iterator[Api]:
+    name: str = request.param
+    if name == OURS:
+        server: Server = request.getfixturevalue("server")
+        url, login = server.url, server.login
+    else:
+        url, login = request.getfixturevalue("theirs"), None
+    with httpx.Client(base_url=url, auth=login, timeout=60) as http:
+        http.put("/config", json={"compatibility": "BACKWARD"})
+        yield Api(name, http)
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_a_registry_answers_otherwise_than_is_known(api: Api, check: str) -> None:
+    look, wanted = CHECKS[check]
+    known, _why = DIFFERENCES.get((api.name, check), (wanted, ""))
+    assert look(api, f"conformance.{check.replace(' ', '-')}-value") == known
+
+
+@pytest.mark.parametrize("title", CASES)
+def test_a_finer_case_is_answered_otherwise_than_is_known(api: Api, title: str) -> None:
+    case = CASES[title]
+    status, says, _ = KNOWN.get((api.name, title), (case.status, case.says, ""))
+    got = Run(api.http).answer(case)
+    assert got[0] == status
+    assert fits(says, got[1]), got[1]
+    if (api.name, title) in KNOWN:
+        assert not (got[0] == case.status and fits(case.says, got[1])), "the difference is gone"
+
+
+def test_a_listed_difference_is_none() -> None:
+    for (name, check), (seen, why) in DIFFERENCES.items():
+        assert name in NAMES
+        assert seen != CHECKS[check][1], f"{check}: that is what Confluent's documents want"
+        assert why
+
+
+def test_a_verdict_is_another_than_is_known(api: Api) -> None:
+    for name, (old, _, _) in PAIRS.items():
+        api.register(f"verdict {name}", json.dumps(old))
+    seen = dict.fromkeys(PAIRS, "")
+    for mode in MODES:
+        api.json("PUT", "/config", {"compatibility": mode})
+        for name, (_, new, _) in PAIRS.items():
+            path = f"/compatibility/subjects/{at(f'verdict {name}')}/versions/latest"
+            found = api.json("POST", path, {"schema": json.dumps(new)})["is_compatible"]
+            seen[name] += "+" if found else "-"
+    api.json("PUT", "/config", {"compatibility": "BACKWARD"})
+    ours = {name: verdict for name, (_, _, verdict) in PAIRS.items()}
+    theirs = ours | {name: verdict for name, (verdict, _) in VERDICTS.items()}
+    assert seen == (ours if api.name == OURS else theirs)
+
+
+def test_a_verdict_that_is_listed_as_another_is_the_same() -> None:
+    assert len(PAIRS) >= 60
+    for name, (verdict, why) in VERDICTS.items():
+        assert verdict != PAIRS[name][2]
+        both = zip(PAIRS[name][2], verdict, strict=True)
+        assert ("+", "-") not in both, "ours lets something through that Apicurio refuses"
+        assert why
+
+
+def test_the_page_on_registries_is_stale() -> None:
+    page = PAGE.read_text("utf-8")
+    assert page == written(page), "python tests/registry_differences.py"
+    assert all(table in page for table in tables().values())
