@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 MAX_BODY: Final = 1_000_000
 SWALLOWED: Final = 50_000_000
-"""How much of a body that is too large is read and dropped, so that its sender hears the answer."""
+"""How much is read and dropped after a refusal: to hang up on a sender would lose it the answer."""
 MAX_CONNECTIONS: Final = 200
 """Above this, who has been silent longest is hung up on."""
 SILENCE: Final = 60.0
@@ -176,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
     default_request_version = "HTTP/1.0"  # else what can't be read is answered without a status
     server_version = "crosstown-registry"
     timeout = SILENCE
+    refused = False
+    """Whether the connection ends with a request that wasn't read to its end."""
     wbufsize = 65_536  # headers and body in one packet: two would wait for each other
 
     def _serve(self) -> None:
@@ -203,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """What the parent can't read, refused in the words of all other refusals."""
         del explain
-        self.close_connection = True
+        self.close_connection = self.refused = True
         words = message or self.responses[code][0]
         self._say(int(code), _error(int(code), f"HTTP {int(code)} {words[:200]}"))
 
@@ -215,7 +217,6 @@ class _Handler(BaseHTTPRequestHandler):
         if lengths or not (length.isascii() and length.isdigit()):
             return self._refuse(400, "Bad Request: one Content-Length, a whole number")
         if len(length) > 18 or int(length) > MAX_BODY:
-            self._swallow(int(length[:18]))
             return self._refuse(413, f"Content Too Large: a body has at most {MAX_BODY:,} bytes")
         body = self.rfile.read(int(length))
         self.server.waits(self.connection, for_us=True)
@@ -237,13 +238,18 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, status: int, why: str) -> tuple[int, Any]:
         """Refuse what leaves open where the next request would begin."""
-        self.close_connection = True
+        self.close_connection = self.refused = True
         return status, _error(status, f"HTTP {status} {why}")
 
-    def _swallow(self, length: int) -> None:
-        left = min(length, SWALLOWED)
-        while left > 0 and (part := self.rfile.read1(min(left, 65_536))):
-            left -= len(part)
+    def finish(self) -> None:
+        """After a refusal, let the sender come to its end, within bounds."""
+        super().finish()
+        left = SWALLOWED if self.refused else 0
+        with contextlib.suppress(OSError):
+            self.connection.settimeout(1)
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and (part := self.connection.recv(65_536)):
+                left -= len(part)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the parent's name
         """Requests are counted, not logged one by one."""

@@ -245,7 +245,8 @@ def test_an_odd_request_gets_no_answer_or_harms_others(
             if whole and answer and raw.split(b"\r\n")[0].strip():
                 answered += 1
                 head, _, body = answer.rpartition(b"\r\n\r\n")  # HTTP/0.9 has no head
-                json.JSONDecoder().raw_decode(body.decode())
+                if not raw.startswith(b"HEAD "):
+                    json.JSONDecoder().raw_decode(body.decode())
                 assert b"Traceback" not in answer
                 assert b" 500 " not in head.split(b"\r\n")[0], (raw[:300], answer)
             if number % 100 == 0:
