@@ -51,7 +51,9 @@ def source(name: str, naming: Naming, folder: Path | None = None) -> Source:
         return made
     if name not in _OURS:
         raise NotFound(f"no source is called {name}", candidates=tuple(names(folder)),
-                       mend="crosstown publish SOURCE FILE...")  # fmt: skip
+                       mend="crosstown publish SOURCE FILE..."
+                       + ("" if folder else "; one of your own is found where CROSSTOWN_SCHEMAS names"
+                          " the folder of your contracts"))  # fmt: skip
     module, _, title = _OURS[name].partition(":")
     ours: Source = getattr(import_module(module), title)(naming)
     return ours

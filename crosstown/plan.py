@@ -110,10 +110,16 @@ def _topics(wanted: Wanted, found: Found) -> Iterator[Change]:
         if not name.startswith("events."):
             continue
         if found.topics[name].empty:
-            yield Change("remove", "topic", name, "has no contract, and is empty", destructive=True)
+            yield Change(
+                "remove",
+                "topic",
+                name,
+                "no contract here covers it; it is empty, nothing is lost",
+                destructive=True,
+            )
         else:
             yield Change("by-hand", "topic", name,
-                         "has no contract, and isn't empty: write its contract, or delete it yourself")  # fmt: skip
+                         "no contract here covers it, and it isn't empty: write its contract, or delete it yourself")  # fmt: skip
 
 
 def _shortens(key: str, have: str | None, want: str) -> bool:

@@ -75,6 +75,8 @@ def _more(path: tuple[str, ...]) -> dict[str, str]:
 def _free(path: tuple[str, ...]) -> bool:
     if "envelope" in path:
         return path[-1] in ("otherwise", "template") and "headline" in path
+    if "screening" in path:  # fields' names
+        return False
     if path[-1] == "name":  # of a field, a schema, an Avro type it's an identifier
         return path[0] in ("name", "team", "agencies", "jurisdictions")
     return path[-1] in _TEXTS

@@ -261,6 +261,7 @@ def test_change_between_versions_isn_t_said(folder: Path) -> None:
     second(change)(folder)
     file = folder / "riverton-housing/inspections.v2.yaml"
     text = file.read_text("utf-8").replace("area: {field: ward}\n        ", "")
+    text = text.replace("inspector_notes: mask", "remarks: mask")
     text = text.replace("NO ACCESS: WAITING", "NO ACCESS: ASSIGNED").replace(
         "value: 10", "value: 2"
     )

@@ -69,7 +69,7 @@ def command(
         from crosstown.certifying import Certifying
 
         with err.status("certifying") as status:
-            make = _source(source, agency, ours) if inputs else None
+            named, make = _source(source, agency, ours) if inputs else ("", None)
             run = Certifying(ours, agency, make, inputs, status.update)
             try:
                 run.run()
@@ -84,8 +84,22 @@ def command(
         print_json(as_json(made) | {"files": [str(path) for path in names]})
     else:
         _show(made, names)
+        if made.holds and inputs:
+            _next(folder, given.schemas, named, inputs[0])
     if not made.holds:
         raise typer.Exit(3)
+
+
+def _next(folder: Path, schemas: Path | None, source: str, file: Path) -> None:
+    out.print()
+    out.print("Next, every night (docs/your-own-source.md):")
+    said = (
+        []
+        if schemas == folder
+        else [f"CROSSTOWN_SCHEMAS={folder} in the environment, for all that follows"]
+    )
+    for line in (*said, "crosstown up --detach", f"crosstown publish {source} {file.name}"):
+        out.print(f"  {line}", markup=False, soft_wrap=True)
 
 
 def _owners(folder: Path) -> tuple[str, ...]:
@@ -115,8 +129,8 @@ def _apart(folder: Path, sources: Path) -> Iterator[Any]:
         shutil.rmtree(place, ignore_errors=True)
 
 
-def _source(name: str, agency: str, ours: Any) -> Any:
-    """What makes the files' source: the one that was named, else the one of the agency."""
+def _source(name: str, agency: str, ours: Any) -> tuple[str, Any]:
+    """The files' source, by name, and what makes it: the one that was named, else the agency's."""
     from connectors import names, of_agency
     from connectors import source as find
 
@@ -129,7 +143,7 @@ def _source(name: str, agency: str, ours: Any) -> Any:
     def make(naming: Naming) -> Source:
         return find(chosen[0], naming, ours.connectors)
 
-    return make
+    return chosen[0], make
 
 
 def _certificate(run: Certifying, folder: Path, seconds: float) -> Certificate:

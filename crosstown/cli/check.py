@@ -62,11 +62,10 @@ def command(
                           f"title={one.rule}::{_escaped(text)}", markup=False)  # fmt: skip
         case Form.HUMAN:
             say(findings)
-            wrong = (
-                f"{len(findings)} finding{'s' * (len(findings) != 1)}" if findings else "all hold"
-            )
+            wrong = _many(len(findings), "finding") if findings else "all hold"
             (err if findings else out).print(
-                f"{found.contracts} contracts in {found.versions} versions under {folder}: {wrong}",
+                f"{_many(found.contracts, 'contract')} in {_many(found.versions, 'version')}"
+                f" under {folder}: {wrong}",
                 markup=False,
             )
     if findings:
@@ -85,3 +84,7 @@ def _escaped(text: str, *, property_: bool = False) -> str:
     """Text in a workflow command: GitHub's own way of escaping."""
     text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return text.replace(":", "%3A").replace(",", "%2C") if property_ else text
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"

@@ -95,6 +95,9 @@ def _show(agency: str, said: str, output: Output, more: str) -> None:
     out.print(said, markup=False, soft_wrap=True)
     err.print("".join([f"{agency}'s key, shown this once; keep it as you keep passwords",
                        f"; {more}" if more else ""]), markup=False)  # fmt: skip
+    err.print(
+        "crosstown status says where the gateway answers; docs/http.md has a line of curl for it"
+    )
 
 
 def _list(file: Any, output: Output) -> None:

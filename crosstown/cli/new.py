@@ -80,6 +80,9 @@ def command(  # noqa: PLR0917 - each is an option
         print_json(_as_json(draft, seen, found, written, questions))
         return
     _show(draft, seen, found)
+    if not name:
+        out.print(f"Its records are called {draft.register!r}, as the file is, in every id for ever; for another"
+                  f" word take away {to / draft.agency} and say --name WORD", markup=False, soft_wrap=True)  # fmt: skip
     out.print()
     for path in written:
         out.print(f"written: {path}", markup=False)
@@ -129,6 +132,9 @@ def _draft(planned: Plan, seen: Look, newcomer: Newcomer, contract: str, to: Pat
                        mend="add it there under agencies: - {id: " + newcomer.agency + ", name: "
                        + newcomer.called + ", jurisdiction: ..., kind: department}")  # fmt: skip
         territory = ours.jurisdiction
+        if newcomer.jurisdiction or newcomer.timezone or newcomer.kind:
+            err.print(f"{to / 'agencies.yaml'} is there and stays as it is: --jurisdiction, --timezone and"
+                      " --kind weren't used", markup=False)  # fmt: skip
         others = tuple(one.id for one in agencies if one.id != newcomer.agency)
     rows = f"{len(seen.rows):,} rows" if seen.whole else f"its first {len(seen.rows):,} rows"
     return Draft(planned, newcomer.agency, newcomer.called, contract, territory, seen.file.name,

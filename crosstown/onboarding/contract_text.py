@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from crosstown.identity import slug
 from crosstown.onboarding import words
 from crosstown.onboarding.columns import Column, Kind
-from crosstown.onboarding.draft import Draft, area, fields, headline
+from crosstown.onboarding.draft import Draft, area, fields, headline, subjects
 from crosstown.onboarding.quoted import comment, yaml_text
 from crosstown.questions import UNKNOWN, asked
 
@@ -188,15 +188,14 @@ def _step(draft: Draft) -> Iterator[str]:
 
 def _concern(draft: Draft) -> Iterator[str]:
     known = f"one of {', '.join(draft.concerns)}" if draft.concerns else "an id that you add there"
-    code = next(
-        (c for c in draft.plan.fields if c.kind is Kind.CODE and 1 < len(c.codes) <= 20), None
-    )
+    code = next((c for c in subjects(draft) if len(c.codes) <= 20), None)
     by_code = (
         f"; by code: {{field: {code.field}, crosswalk: {{{yaml_text(comment(code.codes[0], 30))}: ...}},"
         ' otherwise: ""}' if code else ""
     )  # fmt: skip
-    yield asked("May others' records at the same place be one case with these, and as which concern of"
-                " concerns.yaml?", f"{known}{by_code}; left empty, a place joins nothing", 0)  # fmt: skip
+    yield asked("May records at the same place within days be one case, others' and your own alike, and as"
+                " which concern of concerns.yaml?",
+                f"{known}{by_code}; left empty, a place joins nothing", 0)  # fmt: skip
     yield 'concern: {constant: ""}'
 
 

@@ -115,11 +115,18 @@ def _of(one: Column, step: Step | None) -> Field:
 
 def headline(draft: Draft) -> str:
     """A template of public fields only, each of them filled in every row that was read."""
-    code = next((c for c in draft.plan.fields if c.kind is Kind.CODE and len(c.codes) > 1
-                 and c.filled == draft.plan.number.filled and max(map(len, c.codes)) <= 40
-                 and not words.has(c.field, (*words.TOWN, *words.STATE))), None)  # fmt: skip
+    code = next((c for c in subjects(draft)
+                 if c.filled == draft.plan.number.filled and max(map(len, c.codes)) <= 40), None)  # fmt: skip
     title = draft.register.replace("-", " ").capitalize()
     return f"{title} {{event}}: {{{code.field}}}" if code else f"{title} {{event}}"
+
+
+def subjects(draft: Draft) -> list[Column]:
+    """The columns of codes that may say what a record is about, the likeliest first."""
+    elsewhere = (*words.TOWN, *words.STATE, *words.ADDRESS, "st")
+    found = [c for c in draft.plan.fields if c.kind is Kind.CODE and len(c.codes) > 1
+             and not words.has(c.field, elsewhere)]  # fmt: skip
+    return sorted(found, key=lambda one: not words.has(one.field, words.SUBJECT))
 
 
 def area(draft: Draft) -> str:

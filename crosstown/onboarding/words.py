@@ -73,6 +73,11 @@ PART: Final = (
     "borough",
 )
 """Of a city."""
+SUBJECT: Final = (
+    "type", "typ", "kind", "prob", "problem", "category", "cat", "cd", "code", "reason", "subject",
+    "complaint", "topic", "issue", "art", "tipo", "motivo",
+)  # fmt: skip
+"""Of a column of codes: what it's about, rather than where or whose it is."""
 HOUSE: Final = (
     "house",
     "hausnr",
