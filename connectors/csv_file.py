@@ -15,8 +15,9 @@ from typing import ClassVar, Final, TextIO, TypeVar
 
 from connectors.csv_records import BrokenRecord, Records
 from connectors.text_file import check_text, shown
-from connectors.times import LocalTimes, instant
+from connectors.times import LocalTimes
 from crosstown.errors import CrosstownError, Refused
+from crosstown.moments import instant
 from crosstown.naming import Naming
 from crosstown.source import Reject, Said
 

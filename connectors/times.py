@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from crosstown.moments import micros
+
 AMBIGUOUS: Final = "ambiguous_local_time"
 NONEXISTENT: Final = "nonexistent_local_time"
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _DAY: Final = dt.timedelta(days=1)
-_MICRO: Final = dt.timedelta(microseconds=1)
 _PARTS: Final = {
     "Y": r"(?P<Y>\d{4})", "m": r"(?P<m>\d{1,2})", "d": r"(?P<d>\d{1,2})", "H": r"(?P<H>\d{1,2})",
     "I": r"(?P<I>\d{1,2})", "M": r"(?P<M>\d{1,2})", "S": r"(?P<S>\d{1,2})",
@@ -28,22 +28,6 @@ _MONTHS: Final = {
     "sep": "9", "oct": "10", "nov": "11", "dec": "12",
 }  # fmt: skip
 _FIXED: Final = {**_PARTS, **{one: rf"(?P<{one}>\d\d)" for one in "mdHMS"}}
-
-
-def micros(moment: dt.datetime) -> int:
-    """A moment with a zone as microseconds since 1970 UTC."""
-    return (moment - _EPOCH) // _MICRO
-
-
-def instant(text: str) -> int:
-    """A time in ISO 8601 with its zone as microseconds UTC; raises `ValueError` saying how."""
-    try:
-        moment = dt.datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(f"{text[:40]!r} is no time; say e.g. 2026-01-05T14:30:00-05:00") from None
-    if moment.tzinfo is None:
-        raise ValueError(f"{text[:40]!r} has no zone; say e.g. 2026-01-05T14:30:00-05:00, or ...Z")
-    return micros(moment)
 
 
 class LocalTimes:

@@ -12,6 +12,7 @@ from crosstown.contract import Contract
 from crosstown.envelope import Envelope
 from crosstown.errors import Refused, Stop
 from crosstown.repository import Repository
+from crosstown.screened import settle
 from crosstown.source import Reject, Said, Source
 
 HOUR: Final = 3_600_000_000
@@ -66,7 +67,7 @@ class Checker:
         except Refused as error:
             why = f"{error.reason}: {error.detail}" if error.detail else error.reason
             why += f"; {error.mend}" if error.mend else ""
-            field = error.field or _FIELDS.get(error.reason, "")
+            field = error.field or FIELDS.get(error.reason, "")
             return Reject(together[0].row, field, why, "")
 
     def check(self, said: Said) -> Checked:
@@ -80,7 +81,9 @@ class Checker:
         if encoder is None:
             encoder = self._encoders[said.contract] = Encoder(contract.schema)
         try:
-            envelope = contract.envelope(said.body, said.agency, known_at, said.via)
+            to_mask, flags = settle(contract.rules.look(said.body))
+            shown = contract.rules.masked(said.body) if to_mask else said.body
+            envelope = contract.envelope(shown, said.agency, known_at, said.via, noticed=flags)
         except (TypeError, ValueError, AttributeError):
             encoder.encode(said.body)  # the mapping reckons with the schema's types: was it those?
             raise
@@ -93,7 +96,7 @@ class Checker:
                        said.known_at is not None)  # fmt: skip
 
 
-_FIELDS: Final = {
+FIELDS: Final = {
     "unknown-agency": "agency", "agency-of-another": "agency", "bad-record": "record",
     "unknown-jurisdiction": "jurisdiction", "record-of-another": "record",
     "record-too-long": "record", "place-too-long": "place", "place-without-scheme": "place",

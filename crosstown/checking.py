@@ -25,6 +25,7 @@ from crosstown.mapping import Expression
 from crosstown.promises import promised
 from crosstown.questions import open_questions
 from crosstown.repository import ConcernsFile, alone, contract_of, named, owners
+from crosstown.screened import text_fields
 from crosstown.yaml_file import line_in, read_plain, read_yaml
 
 RULES: Final = {
@@ -39,6 +40,7 @@ RULES: Final = {
     "service-level": "A contract says how long it is kept, an agency's also how often and how late it is published.",
     "fields": "The contract and the schema describe the same fields.",
     "sensitivity": "Each field says how sensitive it is.",
+    "screening": "Of each text that isn't public or internal it is said what is done with what is found.",
     "headline": "No field that isn't public gets into a headline.",
     "total": "A crosswalk of an enum says something for each of its symbols.",
     "example": "There is an example of each version, and it passes intake.",
@@ -47,6 +49,7 @@ RULES: Final = {
 }
 """Each rule in a sentence."""
 CLASSES: Final = ("public", "internal", "restricted", "confidential")
+_SCREENED: Final = ("restricted", "confidential")
 _PROMISES: Final = {
     "frequency": "how often it is published", "latency": "how late at most it is published",
     "retention": "how long it is kept",
@@ -146,7 +149,16 @@ def _version(file: Path, agencies: Agencies) -> tuple[list[Finding], Contract | 
     except Stop as error:
         return [_stopped(error, file, "contract")], None
     found: list[Finding] = []
-    for rule in (_standard, _owner, _service_level, _fields, _headline, _total, _examples):
+    for rule in (
+        _standard,
+        _owner,
+        _service_level,
+        _fields,
+        _screening,
+        _headline,
+        _total,
+        _examples,
+    ):
         found += rule(file, contract)
     return found, contract
 
@@ -205,6 +217,17 @@ def _fields(file: Path, contract: Contract) -> Iterator[Finding]:
     for name in sorted(described.keys() - set(there)):
         yield Finding(file, _line_of(file, name), "fields", f"{name} isn't in the schema",
                       "take it out, or add it to the .avsc")  # fmt: skip
+
+
+def _screening(file: Path, contract: Contract) -> Iterator[Finding]:
+    ours = contract.file.crosstown.screening
+    classes = {one.name: one.classification
+               for said in contract.file.schema_ for one in said.properties}  # fmt: skip
+    for name in text_fields(contract.schema):
+        if classes.get(name) in _SCREENED and name not in ours.fields and name not in ours.names:
+            yield Finding(file, _line_of(file, name), "screening",
+                          f"{name} is {classes[name]}, and nothing is said of screening it",
+                          f"crosstown: screening: fields: {{{name}: mask}}, flag, refuse or none; or names")  # fmt: skip
 
 
 def _headline(file: Path, contract: Contract) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ as plain longs, in the unit that the schema names.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any, Final, cast
 
@@ -82,6 +82,11 @@ class Decoder:
             raise Refused("schema-mismatch", _words(error)) from None
         self._reader: Any = None if same else own
 
+    @property
+    def same(self) -> bool:
+        """Whether the two schemas are one: then nothing is resolved."""
+        return self._reader is None
+
     def decode(self, body: bytes) -> dict[str, Any]:
         """The fields of a body, which must hold one record and nothing behind it.
 
@@ -125,6 +130,32 @@ class Encoder:
         if len(body) > MAX_BODY_BYTES:
             raise _too_large(body)
         return body
+
+
+class Rewriter:
+    """Changes bodies of one schema; which branch of a union each value is in stays."""
+
+    __slots__ = ("_schema",)
+
+    def __init__(self, schema: Any) -> None:
+        self._schema: Any = fastavro.parse_schema(plain(schema))
+
+    def change(
+        self, body: bytes, change: Callable[[Mapping[str, Any]], Mapping[str, Any]]
+    ) -> bytes:
+        """A good body with its fields changed; a branch that has a name is a pair of it and the value.
+
+        Raises `Refused` (not-in-schema, closed) where what `change` gives is no body.
+        """
+        fields = _read(
+            BytesIO(body), self._schema, None, return_record_name=True, return_named_type=True
+        )
+        stream = BytesIO()
+        try:
+            _write(stream, self._schema, change(fields), strict_allow_default=True)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it came of these fields
+            raise Refused("not-in-schema", type(error).__name__, closed=True) from None
+        return stream.getvalue()
 
 
 def encode(schema: Any, fields: Mapping[str, Any]) -> bytes:

@@ -21,6 +21,7 @@ from crosstown.errors import Refused
 from crosstown.identity import event_id
 from crosstown.mapping import EnvelopeMap, Mapped
 from crosstown.sayings import APART, KINDS
+from crosstown.screened import Rules, Screening
 
 ANY: Final = "any"
 """The folder of contracts that every declared agency may use."""
@@ -51,6 +52,7 @@ class Crosstown(BaseModel):
     envelope: EnvelopeMap
     concern_map: str = ""
     """The code list that gives the concern where the city's setting says so."""
+    screening: Screening = Screening()
 
 
 class _Odcs(BaseModel):
@@ -161,6 +163,7 @@ class Contract:
     mapping: Callable[[Mapping[str, Any]], Mapped] = field(repr=False)
     agencies: Agencies = field(repr=False)
     for_others: bool
+    rules: Rules = field(default=Rules(), repr=False)
 
     @property
     def id(self) -> str:
@@ -185,12 +188,13 @@ class Contract:
         known_at: int | None = None,
         via: str = "",
         received_at: int | None = None,
+        noticed: tuple[str, ...] = (),
     ) -> Envelope:
         """The envelope of a body on the topic of `agency`; raises `Refused` where it can't be one.
 
         `known_at` (microseconds UTC) and `via` are what the message's headers say; None and empty
         where they say nothing: then the body's count if the contract maps them, else `received_at`
-        (the message's Kafka time stamp) and `event`.
+        (the message's Kafka time stamp) and `event`. `noticed` are flags of whoever opened the body.
         """
         m = self.mapping(body)
         if not (m.record and m.agency and m.type and m.jurisdiction):
@@ -200,6 +204,8 @@ class Contract:
                 "unknown-jurisdiction", f"{m.jurisdiction[:80]!r} isn't declared", mend=_DECLARE
             )
         flags = self._publisher(m, agency)
+        if noticed:
+            flags = tuple(dict.fromkeys((*flags, *noticed)))
         if m.type.startswith(_RESERVED):
             flags = self._reserved(m, flags)
         if known_at is None:

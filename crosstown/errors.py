@@ -27,16 +27,20 @@ class CrosstownError(Exception):
 class Refused(CrosstownError):
     """One piece of data can't be accepted; `reason` is a short stable word for counting.
 
-    `field` is where in the data it is wrong, if that can be said.
+    `field` is where in the data it is wrong, if that can be said. `closed`: the data itself must not
+    be kept with the reason, since it holds what isn't for whoever reads that (docs/decisions/0017).
     """
 
     exit_code = 3
 
-    def __init__(self, reason: str, detail: str = "", *, mend: str = "", field: str = "") -> None:
+    def __init__(
+        self, reason: str, detail: str = "", *, mend: str = "", field: str = "", closed: bool = False
+    ) -> None:  # fmt: skip
         super().__init__(f"{reason}: {detail}" if detail else reason, mend=mend)
         self.reason = reason
         self.detail = detail
         self.field = field
+        self.closed = closed
 
 
 class Unavailable(CrosstownError):

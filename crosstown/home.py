@@ -64,6 +64,16 @@ class Home:
         """What this home has published and had acknowledged, a SQLite file."""
         return self.path / "published.sqlite"
 
+    @property
+    def client(self) -> Path:
+        """What any Kafka client needs to connect, a librdkafka setting a line; there while it runs."""
+        return self.path / "client.properties"
+
+    @property
+    def keys(self) -> Path:
+        """Who may publish over HTTP: agencies' keys as hashes, readable by its owner only."""
+        return self.path / "keys.json"
+
     def erasure_key(self, settings: Settings) -> bytes:
         """The secret under which erased records are named: the setting's, else this home's own.
 

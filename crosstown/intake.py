@@ -7,14 +7,16 @@ Everything wrong with the bytes is `Refused`, and the caller writes a dead lette
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from crosstown.codec import Decoder, unframe
+from crosstown.codec import Decoder, Rewriter, frame, unframe
 from crosstown.contract import Contract
 from crosstown.envelope import (
     VIAS,
+    Envelope,
     accepted_key,
     content_hash,
     prefix_bytes,
@@ -26,6 +28,8 @@ from crosstown.errors import Refused
 from crosstown.guards import guard
 from crosstown.identity import shard
 from crosstown.repository import Repository
+from crosstown.screened import Rules, settle
+from crosstown.screening import in_bytes
 
 HOUR: Final = 3_600_000_000
 _VIA: Final[dict[bytes | None, str]] = {via.encode(): via for via in VIAS}
@@ -48,15 +52,29 @@ class Accepted(NamedTuple):
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Opener:
+    """How bodies of one schema on one topic are opened: as they were written, and as the contract's."""
+
+    rewriter: Rewriter
+    written: Decoder
+    decoder: Decoder | None
+    rules: Rules
+
+
 @dataclass(slots=True)
 class Intake:
-    """The trust boundary for the contracts of one repository; `erasure_key` is a fingerprint."""
+    """The trust boundary for the contracts of one repository; `erasure_key` is a fingerprint.
+
+    `screened` counts what screening found, by kind and contract; whoever reads it empties it.
+    """
 
     contracts: Repository
     schema_text: Callable[[int], str]
     partitions: int
     erasure_key: str = ""
-    _decoders: dict[tuple[int, str], Decoder] = field(default_factory=dict)
+    screened: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _openers: dict[tuple[int, str], _Opener] = field(default_factory=dict)
     _topics: dict[str, tuple[Contract, str]] = field(default_factory=dict)
 
     def accept(self, topic: str, value: bytes | None, headers: Headers, stamp: int) -> Accepted:
@@ -66,20 +84,47 @@ class Intake:
         """
         contract, agency = self._topics.get(topic) or self._topic(topic)
         schema_id, body = unframe(value)
-        decoder = self._decoders.get((schema_id, topic)) or self._decoder(
-            schema_id, topic, contract
-        )
+        opener = self._openers.get((schema_id, topic)) or self._opener(schema_id, topic, contract)
+        fields = opener.written.decode(body)
+        hits = opener.rules.look(fields)
+        if hits:
+            self.screened.update({(kind, contract.id) for _, kind, _ in hits})
+        try:
+            to_mask, noticed = settle(hits) if hits else (False, ())
+            if to_mask:
+                body = opener.rewriter.change(body, opener.rules.masked)
+                value = frame(schema_id, body)
+                fields = opener.written.decode(body)
+            if opener.decoder is not None:
+                fields = opener.decoder.decode(body)
+            return self._mapped(contract, agency, fields, value, headers, stamp, noticed)
+        except Refused as refused:
+            refused.closed = refused.closed or any(hit.action != "flag" for hit in hits)
+            raise
+
+    def closes(self, topic: str, refused: Refused, parts: Iterable[bytes | None]) -> bool:
+        """Whether a refused message must not lie in its dead letter: it holds what is screened.
+
+        What was never opened is looked at as it is. Nobody has said of it what may be in it where
+        there is no contract, or where the contract lets something be masked or refused.
+        """
+        found = self.contracts.for_topic(topic)
+        asked = found is None or found[0].rules.closes
+        return refused.closed or (asked and any(map(in_bytes, parts)))
+
+    def _mapped(
+        self, contract: Contract, agency: str, fields: dict[str, Any], value: bytes | None,
+        headers: Headers, stamp: int, noticed: tuple[str, ...],
+    ) -> Accepted:  # fmt: skip
         known_at, via = _how(headers)
-        envelope = contract.envelope(decoder.decode(body), agency, known_at, via, stamp)
+        envelope = contract.envelope(fields, agency, known_at, via, stamp, noticed)
         if envelope.known_at > stamp + HOUR:
             raise Refused("known-in-the-future", "known_at is over an hour after it was sent",
                           mend="set the clock, or known_at, right and publish it again")  # fmt: skip
         partition = shard(envelope.jurisdiction, self.partitions)
         if envelope.type.startswith(RESERVED):
             partition = EVERY_PARTITION
-            if f"/{self.erasure_key}." not in envelope.record:
-                raise Refused("another-erasure-key", "it was made with another installation's key",
-                              mend="say it here, with crosstown erase; or set CROSSTOWN_ERASURE_KEY")  # fmt: skip
+            check_erasure_key(envelope, self.erasure_key)
         prefix = prefix_bytes(envelope)
         assert value is not None  # noqa: S101 - unframe has refused it
         return Accepted(
@@ -96,10 +141,23 @@ class Intake:
         self._topics[topic] = found
         return found
 
-    def _decoder(self, schema_id: int, topic: str, contract: Contract) -> Decoder:
-        decoder = Decoder(guard(self.schema_text(schema_id)), contract.schema)
-        self._decoders[schema_id, topic] = decoder
-        return decoder
+    def _opener(self, schema_id: int, topic: str, contract: Contract) -> _Opener:
+        schema = guard(self.schema_text(schema_id))
+        decoder = Decoder(schema, contract.schema)
+        if decoder.same:
+            opener = _Opener(Rewriter(schema), decoder, None, contract.rules)
+        else:
+            rules = contract.rules.with_unknown(schema, contract.schema)
+            opener = _Opener(Rewriter(schema), Decoder(schema, schema), decoder, rules)
+        self._openers[schema_id, topic] = opener
+        return opener
+
+
+def check_erasure_key(envelope: Envelope, fingerprint: str) -> None:
+    """Refuse an erasure or hold whose record was named with another installation's key."""
+    if envelope.type.startswith(RESERVED) and f"/{fingerprint}." not in envelope.record:
+        raise Refused("another-erasure-key", "it was made with another installation's key",
+                      mend="say it here, with crosstown erase; or set CROSSTOWN_ERASURE_KEY")  # fmt: skip
 
 
 def _how(headers: Headers) -> tuple[int | None, str]:

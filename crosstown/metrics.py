@@ -19,6 +19,11 @@ accepted: Final = Counter(
 dead_letters: Final = Counter(
     "crosstown_dead_letters", "Messages that became dead letters.", ["program", "reason"]
 )
+screened: Final = Counter(
+    "crosstown_screened",
+    "Bodies in which intake found what their contract has screened, by what it is.",
+    ["kind", "contract"],
+)
 transactions: Final = Counter(
     "crosstown_transactions",
     "Transactions by outcome: committed, aborted or unknown.",
@@ -65,6 +70,14 @@ waiting: Final = Gauge(
 )
 registry_requests: Final = Counter(
     "crosstown_registry_requests", "Requests to the schema registry.", ["method", "status"]
+)
+gateway_requests: Final = Counter(
+    "crosstown_gateway_requests", "Requests to the gateway.", ["route", "status"]
+)
+gateway_events: Final = Counter(
+    "crosstown_gateway_events",
+    "Events pushed to the gateway by status: 202 in Kafka, 403 and 422 refused, 503 to be sent again.",
+    ["agency", "status"],
 )
 schemas: Final = Gauge("crosstown_registry_schemas", "Schemas that the registry holds.")
 alerts: Final = Counter("crosstown_alerts", "Alerts that were sent.", ["rule"])

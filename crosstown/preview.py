@@ -13,6 +13,7 @@ from crosstown.home import Home
 from crosstown.ledger import Ledger
 from crosstown.naming import Naming
 from crosstown.publish import STDIN, FileReport, check_call
+from crosstown.rejects import closed
 from crosstown.repository import Repository
 from crosstown.settings import Settings
 from crosstown.source import Reject, Source
@@ -58,7 +59,7 @@ def _file(file: Path, checker: Checker, source: Source) -> Preview:
         for row in checker.rows(source, file):
             seen.report.rows += 1
             if isinstance(row, Reject):
-                seen.report.reject(row)
+                seen.report.reject(closed(row))
                 continue
             seen.events += len(row)
             if shown < FIRST:

@@ -15,7 +15,7 @@ from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.ledger import Ledger
 from crosstown.naming import Naming
-from crosstown.rejects import Lines, Rejects
+from crosstown.rejects import Lines, Rejects, closed
 from crosstown.repository import Repository
 from crosstown.sending import PATIENCE, Sending
 from crosstown.settings import Settings
@@ -136,8 +136,9 @@ def _file(
                 whole = (
                     row if row.raw else Reject(row.row, row.column, row.reason, lines.line(row.row))
                 )
-                report.reject(whole)
-                rejects.add(report.file, whole)
+                shown = closed(whole)
+                report.reject(shown)
+                rejects.add(report.file, shown)
                 continue
             for event in row:
                 sending.send(event, report.arrived)

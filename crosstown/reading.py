@@ -63,7 +63,7 @@ class Reading:
         if fields is None:
             return None
         try:
-            return json.dumps(fields, ensure_ascii=False, default=_plain).replace("\\u0000", "")
+            return json.dumps(fields, ensure_ascii=False, default=plain_text).replace("\\u0000", "")
         except _NOT_OPENED:
             return None
 
@@ -83,7 +83,7 @@ class Reading:
         return cast("dict[str, Any]", said), today.getvalue()
 
 
-def _plain(value: Any) -> Any:
+def plain_text(value: Any) -> Any:
     """What JSON has no word for: moments as ISO 8601, bytes as hex, the rest as text."""
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

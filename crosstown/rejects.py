@@ -1,6 +1,7 @@
 """Rejects, written as they come into a CSV beside the input, which appears when it is whole.
 
-Columns: row, column, reason, raw; where one file takes several inputs' rejects, `file` too.
+Columns: row, column, reason, raw; where one file takes several inputs' rejects, `file` too. Rejects are
+sent around: what screening finds in them is masked; `row` leads to the line as it stood.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Self, TextIO
 
+from crosstown.screening import clean
 from crosstown.source import Reject
 
 RAW = 10_000
 """Characters of a row that are kept."""
+
+
+def closed(reject: Reject) -> Reject:
+    """A reject in whose row and reason nothing stands that screening finds."""
+    return Reject(reject.row, reject.column, clean(reject.reason), clean(reject.raw))
 
 
 class Lines:

@@ -7,7 +7,7 @@ and its dead letter goes, in one transaction. Source: docs/decisions/0016.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
@@ -20,8 +20,10 @@ from crosstown.home import Endpoints
 from crosstown.intake import Intake
 from crosstown.reading import read_letter
 from crosstown.repository import Repository
+from crosstown.screening import clean
 from crosstown.settings import Settings
 from crosstown.sweep import messages
+from crosstown.where_it_lay import WhereItLay
 
 AT_ONCE: Final = 500
 """Letters that one transaction says again."""
@@ -29,7 +31,11 @@ AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """A dead letter: `name` is `topic/partition/offset`, where the message lay; times in microseconds."""
+    """A dead letter: `name` is `topic/partition/offset`, where the message lay; times in microseconds.
+
+    `value` None: the letter holds no bytes, since what was screened may not lie here; they are where
+    the message lay.
+    """
 
     name: str
     partition: int
@@ -69,7 +75,7 @@ def _opened(key: bytes, value: bytes, partition: int) -> Letter | None:
     try:
         said = read_letter(value)
         headers = tuple((one["name"], one["value"]) for one in said["headers"])
-        return Letter(key.decode(), partition, said["reason"], said["detail"], said["topic"],
+        return Letter(key.decode(), partition, said["reason"], clean(said["detail"]), said["topic"],
                       said["produced_at"], said["key"], said["value"], headers)  # fmt: skip
     except Exception:  # noqa: BLE001 - whatever it is, it came out of these bytes
         return None
@@ -84,6 +90,23 @@ class Replay:
     ) -> None:  # fmt: skip
         self._settings, self._endpoints, self._contracts = settings, endpoints, contracts
         self._intake = Intake(contracts, schema_text, 1, erasure_key)
+
+    def whole(self, letters: Iterable[Letter]) -> Iterator[Letter | tuple[Letter, Refused]]:
+        """Each letter with its bytes, those that it doesn't hold from where they lay, or why not."""
+        with WhereItLay(self._settings, self._endpoints) as lay:
+            for letter in letters:
+                if letter.value is not None or not letter.topic.startswith("events."):
+                    yield letter
+                    continue
+                message = lay.read(letter.topic, *map(int, letter.name.rsplit("/", 2)[1:]))
+                if message is None:
+                    yield letter, Refused(
+                        "gone", "it holds no bytes, and where they lay they are no more",
+                        mend="let the agency publish it again",
+                    )  # fmt: skip
+                else:
+                    yield replace(letter, key=message.key(), value=message.value(),
+                                  headers=tuple(message.headers() or ()))  # fmt: skip
 
     def tried(self, letter: Letter) -> Refused | None:
         """Why a letter would be refused again; None: it would pass. `Unavailable`: nobody knows now."""

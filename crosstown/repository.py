@@ -14,14 +14,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import fastavro
 from pydantic import BaseModel, ConfigDict, Field
 
 from crosstown.agencies import ID, Agencies, AgenciesFile
 from crosstown.contract import ANY, Contract, ContractFile
-from crosstown.errors import Stop
+from crosstown.errors import Refused, Stop
+from crosstown.guards import guard
 from crosstown.mapping import Expression, compile_mapping
 from crosstown.questions import open_questions
+from crosstown.screened import Rules, problem
 from crosstown.settings import SOURCES
 from crosstown.yaml_file import line_in, read_yaml
 
@@ -221,9 +222,13 @@ def contract_of(file: Path, agencies: Agencies, *, mapped: bool = False) -> Cont
         at = ("envelope", str(error).partition(":")[0])
         mend = "docs/decisions/0006 says what may stand there"
         raise _wrong(file, said, at if at[1] != "identity" else at[1:], str(error), mend) from None
+    wrong = problem(ours.screening, schema, envelope, ours.identity)
+    if wrong is not None:
+        raise _wrong(file, said, ("screening", *wrong[0]), f"screening: {wrong[1]}",
+                     "docs/decisions/0017 says what may stand there")  # fmt: skip
     text = json.dumps(schema, ensure_ascii=False, separators=(",", ":"))
     return Contract(owner, *called, schema, text, said, mapping, agencies,
-                    ours.publishes_for == "others")  # fmt: skip
+                    ours.publishes_for == "others", Rules.of(ours.screening))  # fmt: skip
 
 
 def _concern_map(file: Path, name: str) -> Expression:
@@ -243,7 +248,7 @@ def _concern_map(file: Path, name: str) -> Expression:
     return Expression(field=found.field, crosswalk=crosswalk, otherwise="")
 
 
-def _wrong(file: Path, said: ContractFile, at: tuple[str, ...], what: str, mend: str) -> Stop:
+def _wrong(file: Path, said: ContractFile, at: tuple[str | int, ...], what: str, mend: str) -> Stop:
     """What is wrong in our part of a contract, with its line."""
     ours = [one.property for one in said.customProperties].index("crosstown")
     line = line_in(file, ("customProperties", ours, "value", *at))
@@ -252,13 +257,24 @@ def _wrong(file: Path, said: ContractFile, at: tuple[str, ...], what: str, mend:
 
 def _schema(file: Path) -> dict[str, Any]:
     try:
-        schema = json.loads(file.read_text("utf-8"))
-        fastavro.parse_schema(schema)
-    except ValueError as error:
-        line = f":{error.lineno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise Stop(f"{file}{line}: {error}", mend="an Avro schema as JSON belongs there") from None
-    except fastavro.schema.SchemaParseException as error:
-        raise Stop(f"{file}: no Avro schema: {error}", mend="see avro.apache.org") from None
+        text = file.read_text("utf-8")
+        schema = guard(text)
+    except UnicodeDecodeError as error:
+        raise Stop(f"{file}: {error}", mend="save it as UTF-8") from None
+    except Refused as error:
+        raise Stop(f"{file}{_broken_at(text)}: no Avro schema: {error}",
+                   mend=error.mend or "an Avro schema as JSON belongs there") from None  # fmt: skip
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise Stop(f"{file}: not an Avro record", mend="the body of an event is a record")
     return schema
+
+
+def _broken_at(text: str) -> str:
+    """The line at which a text stops being JSON, as it stands behind a file's name; empty: it is JSON."""
+    try:
+        json.loads(text)
+    except json.JSONDecodeError as error:
+        return f":{error.lineno}"
+    except RecursionError:
+        pass
+    return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -9,7 +10,8 @@ from typing import Any, cast
 import psutil  # type: ignore[import-untyped]
 
 from crosstown import living, metrics
-from crosstown.home import Endpoints, Home, shown
+from crosstown.errors import Unavailable
+from crosstown.home import Endpoints, Home, endpoints, shown
 from crosstown.part import Outside, Part, State
 from crosstown.settings import Settings
 
@@ -77,6 +79,26 @@ def measure(parts: Sequence[Part | Outside]) -> None:
 def supervisor(home: Home) -> psutil.Process | None:
     """The process that keeps this home running, if there is one."""
     return living.found((home.up() or {}).get("supervisor"))
+
+
+def backbone(settings: Settings) -> Endpoints:
+    """The endpoints of what runs; `Unavailable` with the way to start it where nothing does."""
+    where = endpoints(settings)
+    if not settings.bootstrap and supervisor(Home(settings.home)) is None:
+        raise Unavailable(
+            f"nothing runs under {settings.home}", mend="start it: crosstown up --detach"
+        )
+    return where
+
+
+def gateway_url(home: Home, now: Running) -> str:
+    """Where agencies push events, as the gateway said when it began; empty where it doesn't run."""
+    if not any(one.name == "gateway" and one.state == "running" for one in now.processes):
+        return ""
+    try:
+        return str(json.loads((home.run / "gateway.json").read_text("utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        return ""
 
 
 def running(settings: Settings, names: Sequence[str]) -> Running:

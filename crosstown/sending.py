@@ -18,7 +18,8 @@ from confluent_kafka import Producer
 from crosstown import kafka
 from crosstown.codec import frame
 from crosstown.envelope import content_hash, prefix_bytes
-from crosstown.errors import Refused, Stop, Unavailable
+from crosstown.errors import Stop, Unavailable
+from crosstown.event_topics import EventTopics
 from crosstown.home import Endpoints, Home
 from crosstown.ledger import Heard, Later, Ledger
 from crosstown.registry import Registry
@@ -56,7 +57,7 @@ class Sending:
         self._admin = kafka.wait_for_broker(settings, endpoints, AT_START)
         self._registry = Registry.at(settings, endpoints)
         self._registry.wait(AT_START)
-        self._present = set(self._admin.list_topics(timeout=10).topics)
+        self._topics = EventTopics(self._admin, self._registry)
         self._ids: dict[str, int] = {}
         self._under_way: dict[bytes, Heard] = {}
         self._pending: Counter[bytes] = Counter()
@@ -148,15 +149,7 @@ class Sending:
         deadline = time.monotonic() + self._patience
         while True:
             try:
-                if event.topic not in self._present:
-                    kafka.ensure_topics(self._admin, [kafka.Topic(event.topic, 1, kafka.EVENTS)])
-                    self._present.add(event.topic)
-                return self._registry.register(
-                    event.contract.subject(event.agency), event.contract.schema_text
-                )
-            except Refused as error:
-                raise Stop(f"the registry won't have the schema of {event.contract.id}: {error}",
-                           mend=error.mend or "a changed schema needs a new version") from None  # fmt: skip
+                return self._topics.schema_id(event)
             except Unavailable:
                 if time.monotonic() > deadline:
                     raise

@@ -10,8 +10,10 @@ import os
 import sys
 from pathlib import Path
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from crosstown.errors import Stop
 
 SOURCES = "sources"
 """The folder in a contract repository that has the agencies' own sources."""
@@ -67,6 +69,16 @@ class Settings(BaseSettings):
     """How often a shard of `cases` writes what changed to that file, at most."""
     slot: int = Field(default=0, ge=0)
     """Which of several workers of one program this is; each has its own."""
+    gateway: str = ""
+    """Where the gateway listens, host:port; empty: 127.0.0.1, on a port that it keeps."""
+    gateway_cert: Path | None = None
+    """The gateway's certificate chain (PEM); with it and its key the gateway speaks HTTPS."""
+    gateway_key: Path | None = None
+    """The certificate's private key (PEM)."""
+    gateway_plain: bool = False
+    """Whether it may listen to other machines without TLS: what stands before it has HTTPS."""
+    gateway_rate: float = Field(default=1_000.0, gt=0)
+    """Events a second that one agency may push, on average."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 
@@ -80,3 +92,14 @@ class Settings(BaseSettings):
     def embedded(self) -> bool:
         """Whether Crosstown starts the broker itself."""
         return not self.bootstrap
+
+
+def settings_of(home: Path | None) -> Settings:
+    """The settings of one call; `home` overrides `CROSSTOWN_HOME`. `Stop` where one can't be read."""
+    try:
+        found = Settings(home=home) if home else Settings()
+    except (ValidationError, SettingsError) as error:
+        raise Stop(
+            f"a setting can't be read: {error}", mend="look at CROSSTOWN_* variables"
+        ) from None
+    return found.model_copy(update={"home": found.home.expanduser().absolute()})

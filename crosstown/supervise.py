@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from crosstown import living
 from crosstown.broker import Broker
+from crosstown.client_file import write_client
 from crosstown.errors import CrosstownError, Stop, Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
@@ -33,6 +34,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "casebook": "streams.casebook",
     "watch": "streams.watch",
     "eraser": "streams.eraser",
+    "gateway": "streams.gateway",
 }
 """Every program and its module, in the order of the data; each in the frame of `program.main`."""
 
@@ -191,6 +193,7 @@ class Supervisor:
             for part in group:
                 part.stop(max(0.0, deadline - time.monotonic()))
         (self.home.run / "up.json").unlink(missing_ok=True)
+        self.home.client.unlink(missing_ok=True)
 
     def _write(self, metrics_url: str) -> None:
         """Write `run/up.json` where something has changed."""
@@ -199,6 +202,8 @@ class Supervisor:
         if now != self._written:
             measure(self.parts)
             write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
+            if now["bootstrap"] != self._written.get("bootstrap"):
+                write_client(self.home, self.settings, self.endpoints)
             self._written = now
 
     def _program(self, name: str, module: str) -> RunningProgram:

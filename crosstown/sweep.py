@@ -25,11 +25,10 @@ def messages(
 
     Raises `Unavailable` where they can't be read now.
     """
-    consumer = Consumer(
-        kafka.consumer(
-            settings, endpoints, group_id="sweep", enable_partition_eof=True, fetch_wait_max_ms=50
-        )
-    )  # fmt: skip
+    how = kafka.consumer(
+        settings, endpoints, group_id="sweep", enable_partition_eof=True, fetch_wait_max_ms=50
+    )
+    consumer = Consumer({**how, "error_cb": lambda _: None, "log_level": 0})  # it is raised
     try:
         first_left, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
         consumer.assign([TopicPartition(topic, partition, max(start, first_left))])

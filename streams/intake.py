@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,6 +11,7 @@ from confluent_kafka import Message
 
 from crosstown import generation, metrics
 from crosstown.codec import frame
+from crosstown.contract_files import ContractFiles
 from crosstown.dead_letter import dead_letter
 from crosstown.erasures import Key
 from crosstown.errors import Refused, Stop, Unavailable
@@ -21,7 +20,7 @@ from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
 from crosstown.registry import Registry
-from crosstown.repository import Repository, shipped
+from crosstown.repository import Repository
 from crosstown.transact import Lost, Output, run_stateless
 
 log = logging.getLogger(__name__)
@@ -40,9 +39,8 @@ class Shell:
         admin = wait_for_broker(program.settings, program.endpoints, timeout=30)
         self._accepted = generation.live(program.settings, program.endpoints).accepted
         self._shards = len(admin.list_topics(timeout=10).topics[self._accepted].partitions)
-        self._looked_at = 0.0
-        self._read: frozenset[tuple[str, int, int]] = frozenset()
-        self._intake = self._read_contracts()
+        self._files = ContractFiles(program.settings)
+        self._intake = self._made(self._files.read())
 
     def work(self, batch: list[Message]) -> Iterator[Output]:
         """One output a message, in order."""
@@ -52,7 +50,9 @@ class Shell:
                 agency, contract, partition, key, body = self._accept(message)
             except Refused as refused:
                 metrics.dead_letters.labels("intake", refused.reason).inc()
-                yield dead_letter(message, refused, self._dead)
+                yield dead_letter(
+                    message, refused, self._dead, closed=self._closes(message, refused)
+                )
             else:
                 counts[agency, contract] += 1
                 everywhere = range(self._shards) if partition == EVERY_PARTITION else (partition,)
@@ -60,34 +60,25 @@ class Shell:
                     yield Output(self._accepted, key, self._frame + body, one)
         for labels, count in counts.items():
             metrics.accepted.labels(*labels).inc(count)
+        for labels, count in self._intake.screened.items():
+            metrics.screened.labels(*labels).inc(count)
+        self._intake.screened.clear()
+
+    def _closes(self, message: Message, refused: Refused) -> bool:
+        headers = [value for _, value in message.headers() or ()]
+        return self._intake.closes(
+            message.topic(), refused, (message.value(), message.key(), *headers)
+        )
 
     def _accept(self, message: Message) -> Accepted:
         """Before a message becomes a dead letter, contracts that have changed since are read again."""
         try:
             return self._tried(message)
         except Refused:
-            if not self._changed():
+            if not self._files.changed():
                 raise
-            self._intake = self._read_contracts()
+            self._read_contracts()
             return self._tried(message)
-
-    def _changed(self) -> bool:
-        """Whether the files of the contracts aren't those that were read; looked at once a second."""
-        now = time.monotonic()
-        if now < self._looked_at + 1:
-            return False
-        self._looked_at = now
-        return self._files() != self._read
-
-    def _files(self) -> frozenset[tuple[str, int, int]]:
-        """What tells contracts from changed ones: each file's path, time and size."""
-        folder = self._program.settings.schemas or shipped()
-        found = set()
-        for file in folder.rglob("*.*"):
-            with contextlib.suppress(FileNotFoundError):  # it was just replaced
-                one = file.stat()
-                found.add((str(file), one.st_mtime_ns, one.st_size))
-        return frozenset(found)
 
     def _tried(self, message: Message) -> Accepted:
         while True:
@@ -100,17 +91,16 @@ class Shell:
                 if self._program.stopping.wait(1):
                     raise Lost from None
 
-    def _read_contracts(self) -> Intake:
+    def _read_contracts(self) -> None:
         """The contracts as they are in the files now; broken ones don't replace good ones."""
-        first = not self._read
-        self._read = self._files()
         try:
-            contracts = Repository.of(self._program.settings)
+            contracts = self._files.read()
         except Stop as error:
-            if first:
-                raise
             log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
-            return self._intake
+        else:
+            self._intake = self._made(contracts)
+
+    def _made(self, contracts: Repository) -> Intake:
         key = Key(self._program.home.erasure_key(self._program.settings))
         return Intake(contracts, self._registry.schema, self._shards, key.fingerprint)
 

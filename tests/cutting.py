@@ -8,6 +8,7 @@ import struct
 import threading
 from typing import Final
 
+PRODUCE: Final = 0
 END_TXN: Final = 26
 HOST: Final = b"127.0.0.1"
 
@@ -19,10 +20,12 @@ class Cutter:
     "after" it is forwarded and answered, but the answer is swallowed and the line cut. To each, until
     `cut("")`: "hold" keeps it, with the transaction open; "mute" forwards it and swallows the answer.
     `happened` is set then. After a cut the client asks again by itself; after "hold" and "mute" it
-    can't know what came of its transaction.
+    can't know what came of its transaction. `request` is another kind of request to do so with; None:
+    every one.
     """
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, request: int | None = END_TXN) -> None:
+        self.request = request
         host, port = bootstrap.split(":")
         self._broker = (host, int(port))
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -94,7 +97,7 @@ class Cutter:
             end.close()
 
     def _ends(self, frame: bytes) -> bool:
-        return bool(self._cut) and struct.unpack(">h", frame[:2])[0] == END_TXN
+        return bool(self._cut) and self.request in (None, struct.unpack(">h", frame[:2])[0])
 
 
 def _exactly(end: socket.socket, size: int) -> bytes:

@@ -75,7 +75,7 @@ def call(home: Path, *words: str, stdin: str = "", **env: str) -> Said:
 
 @dataclass
 class Installation:
-    """A home where all six processes run; `empty` is what it said before anything was in it."""
+    """A home where all processes run; `empty` is what it said before anything was in it."""
 
     home: Path
     empty: dict[str, Said] = field(default_factory=dict)

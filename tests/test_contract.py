@@ -322,3 +322,24 @@ def test_a_schema_that_is_no_schema_stops_later(folder: Path) -> None:
         Repository.load(folder)
     with pytest.raises(Stop, match="no folder"):
         Repository.load(folder / "gone")
+
+
+@pytest.mark.parametrize(
+    ("schema", "reason"),
+    [
+        ('{"type": "record", "name": "A", "fields": [{"name": "a", "type": {"type": "array", "items": "null"}}]}',
+         "schema-empty-items"),
+        ('{"type": "record", "name": "A", "fields": [{"name": "a", "type": ["null", "A"]}]}',
+         "schema-recursive"),
+        ("[" * 100_000, "schema-too-deep"),
+    ],
+    ids=["two billion nulls", "recursion", "brackets"],
+)  # fmt: skip
+def test_bomb_among_the_contracts_reaches_the_avro_library(
+    tmp_path: Path, schema: str, reason: str
+) -> None:
+    city = tmp_path / "city"
+    shutil.copytree(SHIPPED, city)
+    (city / "any/notes.v1.avsc").write_text(schema, "utf-8")
+    with pytest.raises(Stop, match=rf"notes\.v1\.avsc.*{reason}"):
+        Repository.load(city)

@@ -11,8 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("streams.intake", "streams.cases", "streams.casebook", "streams.watch",
-            "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "connectors",
-            "connectors.boston_311", "connectors.riverton", "connectors.events")  # fmt: skip
+            "streams.gateway",            "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "crosstown.client",
+            "connectors", "connectors.boston_311", "connectors.riverton", "connectors.events")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

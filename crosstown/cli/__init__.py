@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
     "dead-letters": "crosstown.cli.dead_letters",
+    "key": "crosstown.cli.key",
     "agencies": "crosstown.cli.agencies",
     "new": "crosstown.cli.new",
     "check": "crosstown.cli.check",

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from crosstown.errors import Unavailable
-from crosstown.home import Endpoints, Home, endpoints
+from crosstown.running import backbone
 from crosstown.settings import Settings
 
-
-def backbone(settings: Settings) -> Endpoints:
-    """The endpoints of what runs; `Unavailable` with the way to start it where nothing does."""
-    from crosstown.running import supervisor
-
-    where = endpoints(settings)
-    if not settings.bootstrap and supervisor(Home(settings.home)) is None:
-        raise Unavailable(
-            f"nothing runs under {settings.home}", mend="start it: crosstown up --detach"
-        )
-    return where
+__all__ = ["backbone", "dead_programs", "warn_of_lag"]
 
 
 def dead_programs(settings: Settings) -> set[str]:

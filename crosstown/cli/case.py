@@ -41,11 +41,14 @@ def command(
     Examples: `crosstown case riverton-311/request/2025-004711`, `crosstown case 2025-004711`,
     `crosstown case "12 Elm Street"`, `crosstown case 2025-004711 --as-of 2025-02-01`
     """  # fmt: skip
+    from dataclasses import replace
+
     from connectors.street import street_key
     from crosstown import generation
     from crosstown.cli.backbone import backbone
     from crosstown.erasures import Key
     from crosstown.home import Home
+    from crosstown.leaving import leaving
     from crosstown.lookup import Lookup
     from crosstown.repository import Repository
 
@@ -62,6 +65,7 @@ def command(
             found = lookup.at(found, asked.strip(), until, live.window, key)
     finally:
         lookup.close()
+    found = replace(found, case=leaving(found.case))
     if output is Output.JSON:
         print_json(as_json(found, asked))
     else:

@@ -23,6 +23,7 @@ from crosstown.cli.shell import (
 )
 from crosstown.errors import NotFound, Stop
 from crosstown.replay import Letter, Replay, letters
+from crosstown.screening import clean
 
 
 class Action(Enum):
@@ -57,7 +58,8 @@ def command(
 
     `replay` tries each letter against the contracts as they are now, and says what would come of it;
     with --yes those that pass are published again, as they were and as of when they were sent. What
-    wouldn't pass stays.
+    wouldn't pass stays. A letter may hold no bytes, where they hold what is screened: those are read
+    from where the message lay.
 
     Examples: `crosstown dead-letters`, `crosstown dead-letters list --reason unknown-code`,
     `crosstown dead-letters show events.riverton-311.events/0/17`,
@@ -135,12 +137,20 @@ def _list(found: Any, output: Output) -> list[Any]:
     return list(counts)
 
 
+def _text(data: bytes | None) -> str:
+    return clean((data or b"").decode("utf-8", "replace"))
+
+
 def _show(letter: Letter, output: Output, raw: Path | None) -> Letter:
+    if raw is not None and letter.value is None:
+        raise Stop(f"{letter.name} holds no bytes: they lie on its topic, at that partition and offset",
+                   mend="ask whoever may read the agency's topic")  # fmt: skip
     value = letter.value or b""
     about = _about(letter) | {
-        "key": (letter.key or b"").decode("utf-8", "replace"),
-        "headers": {name: (data or b"").decode("utf-8", "replace") for name, data in letter.headers},
+        "key": _text(letter.key),
+        "headers": {name: _text(data) for name, data in letter.headers},
         "bytes": len(value), "sha256": hashlib.sha256(value).hexdigest(),
+        "here": letter.value is not None,
     }  # fmt: skip
     if raw is not None:
         raw.touch(0o600)
@@ -150,8 +160,10 @@ def _show(letter: Letter, output: Output, raw: Path | None) -> Letter:
         return letter
     for name, said in about.items():
         out.print(f"{name:12} {said}", markup=False)
-    out.print(f"its bytes are in {raw}" if raw else
-              "the message itself stays closed; into a file: --raw FILE", style="dim", markup=False)  # fmt: skip
+    closed = "the message itself stays closed; into a file: --raw FILE"
+    if letter.value is None:
+        closed = "it holds no bytes: they lie on its topic only, at that partition and offset"
+    out.print(f"its bytes are in {raw}" if raw else closed, style="dim", markup=False)  # fmt: skip
     return letter
 
 
@@ -175,14 +187,14 @@ def _try(
     passing: Counter[str] = Counter()
 
     def good() -> Any:
-        for one in found:
-            error = replay.tried(one)
+        for tried in replay.whole(found):
+            one, error = tried if isinstance(tried, tuple) else (tried, replay.tried(tried))
             if error is None:
                 passing[one.topic] += 1
                 yield one
             else:
                 refused[one.topic, error.reason] += 1
-                why[one.topic, error.reason] = (
+                why[one.topic, error.reason] = clean(
                     f"{error.detail} -> {error.mend}" if error.mend else error.detail
                 )
 

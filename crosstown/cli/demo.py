@@ -41,7 +41,7 @@ def command(
     files = sample.write(place.path / "sample")
     for file in files:
         out.print(f"   {file.name:32} {_columns(file)}", style="dim", markup=False)
-    _step("2. Kafka, a schema registry and five programs start")
+    _step("2. Kafka, a schema registry and six programs start")
     try:
         with err.status("starting (the first time, Kafka is fetched: about a minute)"):
             now = detached.start(chosen)

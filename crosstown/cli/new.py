@@ -97,7 +97,8 @@ def _clock(form: str, text: str) -> int | None:
     """What the readers that will read the file every night make of a text."""
     from functools import lru_cache
 
-    from connectors.times import LocalTimes, instant
+    from connectors.times import LocalTimes
+    from crosstown.moments import instant
     from crosstown.onboarding.moments import ISO
 
     global _made  # noqa: PLW0603 - a cache, made when it is needed

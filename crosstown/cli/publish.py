@@ -76,7 +76,7 @@ def command(
 
 
 def _moment(text: str | None) -> int | None:
-    from connectors.times import instant
+    from crosstown.moments import instant
 
     try:
         return None if text is None else instant(text)

@@ -21,8 +21,8 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from crosstown.cli.screen import Screen
-from crosstown.errors import CrosstownError, NotFound, Stop
-from crosstown.settings import Settings
+from crosstown.errors import CrosstownError, NotFound
+from crosstown.settings import Settings, settings_of
 
 INTERRUPTED: Final = 130
 
@@ -49,16 +49,7 @@ err = Screen(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr
 
 def settings(home: Path | None) -> Settings:
     """The settings of this call; `--home` overrides `CROSSTOWN_HOME`."""
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    try:
-        found = Settings(home=home) if home else Settings()
-    except (ValidationError, SettingsError) as error:
-        raise Stop(
-            f"a setting can't be read: {error}", mend="look at CROSSTOWN_* variables"
-        ) from None
-    return found.model_copy(update={"home": found.home.expanduser().absolute()})
+    return settings_of(home)
 
 
 def print_json(value: Mapping[str, Any]) -> None:

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
 from crosstown.errors import CrosstownError
-from crosstown.home import Endpoints
+from crosstown.home import Endpoints, Home
 from crosstown.lag import lags
-from crosstown.running import Process, Running, running
+from crosstown.running import Process, Running, gateway_url, running
 from crosstown.settings import Settings
 
 FOLLOWING: Final = ("intake", "cases", "casebook")
@@ -49,10 +49,12 @@ def _swap_is_unfinished(given: Settings, now: Running) -> bool:
 def show(now: Running, home: Path, output: Output) -> None:
     """Print what runs and how far it is behind, for people or programs."""
     behind = lags(now.metrics, FOLLOWING)
+    pushed = gateway_url(Home(home), now)
     if output is Output.JSON:
         print_json({
             "bootstrap": now.bootstrap,
             "registry": now.registry,
+            "gateway": pushed,
             "metrics": dict(now.metrics),
             "processes": [
                 {"name": one.name, "pid": one.pid, "state": one.state, "restarts": one.restarts,
@@ -77,7 +79,8 @@ def show(now: Running, home: Path, output: Output) -> None:
             out.print(f"{one.name} waits, or doesn't answer: see {home}/logs/{one.name}.log",
                       markup=False)  # fmt: skip
     if now.supervised:
-        out.print(f"Kafka {now.bootstrap}, registry {now.registry}, home {home}", markup=False)
+        at = f", gateway {pushed}" if pushed else ""
+        out.print(f"Kafka {now.bootstrap}, registry {now.registry}{at}, home {home}", markup=False)
     elif any(one.pid for one in now.processes):
         err.print("nobody keeps these running: crosstown up, or crosstown down", markup=False)
     else:

@@ -20,6 +20,7 @@ from crosstown.cli.shell import (
     settings,
 )
 from crosstown.errors import NotFound, Refused, Unavailable
+from crosstown.screening import clean
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 CLOSED = frozenset({"payload", "case", "value", "key", "headers"})
 """Fields whose content may be free text, or is a timeline of its own."""
+SAID = frozenset({"headline", "detail", "message"})
+"""Fields in which people, or their values, may be quoted: screened once more."""
 TIMES = frozenset({"occurred_at", "due_at", "known_at", "produced_at", "since", "seen_at"})
 
 
@@ -93,7 +96,8 @@ class _Opener:
         if not self._ours:
             return {"key": (message.key() or b"").decode("utf-8", "replace"),
                     "fields": sorted(fields), "bytes": len(message.value() or b"")}  # fmt: skip
-        return {name: iso(value) if name in TIMES else value
+        flags = fields.get("flags") or ()
+        return {name: iso(value) if name in TIMES else clean(value, flags) if name in SAID else value
                 for name, value in fields.items() if name not in CLOSED}  # fmt: skip
 
     def _decoded(self, message: Message) -> dict[str, Any]:

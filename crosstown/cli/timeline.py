@@ -32,6 +32,11 @@ FLAGS: Final = {
     "nonexistent_local_time": "local time doesn't exist: clocks went forward",
     "undeclared_agency": "agency not declared",
     "place_doubt": "the address may be one of several: it has no place",
+    "screened_phone": "a telephone number stands in its text",
+    "screened_email": "an e-mail address stands in its text",
+    "screened_ssn": "a social security number stands in its text",
+    "screened_card": "a card number stands in its text",
+    "screened_name": "a person's name stands in its text",
     "place_unknown": "the address isn't in the list of places",
 }
 

@@ -111,8 +111,25 @@ def _ours(draft: Draft) -> Iterator[str]:
     yield "    value:"
     yield "      publishes_for: self"
     yield from _identity(draft)
+    yield from _screening(draft)
     yield "      envelope:"
     yield from (f"        {line}" for line in _envelope(draft))
+
+
+def _screening(draft: Draft) -> Iterator[str]:
+    """All that is sensitive is masked, but for what records are joined by; see decision 0017."""
+    joining = {column.field for column, _ in draft.plan.refs} | {area(draft)}
+    joining |= {draft.plan.line.field} if draft.plan.line else set()
+    texts = [one for one in fields(draft)
+             if one.type == "string" and one.classification in ("restricted", "confidential")]  # fmt: skip
+    if not texts:
+        return
+    said = ", ".join(f"{one.name}: {'none' if one.name in joining else 'mask'}" for one in texts)
+    yield "      screening:"
+    yield f"        fields: {{{said}}}"
+    people = [one.name for one in texts if one.column and one.column.kind is Kind.PERSON]
+    if people:
+        yield f"        names: [{', '.join(people)}]"
 
 
 def _identity(draft: Draft) -> Iterator[str]:

@@ -1,0 +1,100 @@
+"""The gateway: agencies publish over HTTP; an answer says that Kafka has it.
+
+POST /events ──> key ──> contract ──> events.<agency>.<contract> ──> the receipt
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+from crosstown.contract_files import ContractFiles
+from crosstown.erasures import Key
+from crosstown.errors import Stop, Unavailable
+from crosstown.gateway.app import application
+from crosstown.gateway.delivery import Delivery
+from crosstown.gateway.judge import Judge
+from crosstown.gateway.listening import Address, address, listening, load
+from crosstown.gateway.publishing import Contracts, Publishing
+from crosstown.keys import KeyFile, KeysNow
+from crosstown.program import Program, main
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 2.0
+"""Seconds between two looks at Kafka, the registry and the certificate."""
+
+
+def run(program: Program) -> None:
+    """Serve until it's time to stop."""
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every look at the registry
+    at = address(program.settings, program.home.run / "gateway-port")
+    delivery = Delivery(program.settings, program.endpoints)
+    try:
+        asyncio.run(_serve(program, at, delivery))
+    finally:
+        delivery.close()
+    if delivery.fatal:
+        raise Unavailable(f"Kafka's producer can't go on: {delivery.fatal}")
+
+
+async def _serve(program: Program, at: Address, delivery: Delivery) -> None:
+    keys = KeysNow(KeyFile(program.home.keys))
+    publishing = Publishing(_contracts(program), keys, delivery, program.settings.gateway_rate)
+
+    def not_ready() -> str:
+        try:
+            keys()
+        except Stop:
+            return "the keys can't be read"
+        return delivery.away or delivery.unregistered
+
+    try:
+        async with listening(application(publishing, not_ready), at):
+            program.ready(url=at.url)
+            log.info("listens at %s", at.url)
+            await _look_after(program, at, delivery)
+    finally:
+        publishing.close()
+
+
+async def _look_after(program: Program, at: Address, delivery: Delivery) -> None:
+    """Look now and then whether events could be sent, and for a renewed certificate, until the end."""
+    certified = _certified(program)
+    while not program.stopping.is_set() and not delivery.fatal:
+        await asyncio.to_thread(delivery.look)
+        if at.tls and certified != (certified := _certified(program)):
+            try:
+                load(at.tls, program.settings)
+                log.info("the certificate was read again")
+            except Stop as error:
+                log.error("going on with the certificate as it was: %s", error)  # noqa: TRY400
+        await asyncio.to_thread(program.stopping.wait, LOOK_EVERY)
+
+
+def _certified(program: Program) -> tuple[int, ...]:
+    """What tells a certificate and key from renewed ones."""
+    files = (program.settings.gateway_cert, program.settings.gateway_key)
+    return tuple(file.stat().st_mtime_ns for file in files if file is not None and file.exists())
+
+
+def _contracts(program: Program) -> Contracts:
+    """The judge by the contracts' files; broken ones don't replace good ones."""
+    files = ContractFiles(program.settings)
+    fingerprint = Key(program.home.erasure_key(program.settings)).fingerprint
+
+    def again() -> Judge | None:
+        if not files.changed():
+            return None
+        try:
+            return Judge(files.read(), fingerprint)
+        except Stop as error:
+            log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
+            return None
+
+    return Contracts(Judge(files.read(), fingerprint), again)
+
+
+if __name__ == "__main__":
+    sys.exit(main("gateway", run))
