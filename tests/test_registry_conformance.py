@@ -33,10 +33,10 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     name: str = request.param
     if name == OURS:
         server: Server = request.getfixturevalue("server")
-        url, login = server.url, server.login
+        url, login, how = server.url, server.login, httpx.HTTPTransport()
     else:
-        url, login = request.getfixturevalue("theirs"), None
-    with httpx.Client(base_url=url, auth=login, timeout=60) as http:
+        url, login, how = request.getfixturevalue("theirs"), None, apicurio.Patient()
+    with httpx.Client(base_url=url, auth=login, timeout=60, transport=how) as http:
         http.put("/config", json={"compatibility": "BACKWARD"})
         yield Api(name, http, login)
 
