@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 import tarfile
@@ -79,11 +80,9 @@ class Patient(httpx.HTTPTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """One answer; only to what may be asked twice, and a few times at most."""
-        for _ in range(4 if request.method == "GET" else 0):
-            request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), 5.0)
-            try:
+        for wait in () if request.method == "DELETE" else (3, 3, 10):
+            request.extensions["timeout"] = {**request.extensions["timeout"], "read": wait}
+            with contextlib.suppress(httpx.ReadTimeout):
                 return super().handle_request(request)
-            except httpx.ReadTimeout:
-                continue
-        request.extensions["timeout"] = dict.fromkeys(("connect", "read", "write", "pool"), 60.0)
+        request.extensions["timeout"] = {**request.extensions["timeout"], "read": 30}
         return super().handle_request(request)
