@@ -24,6 +24,7 @@ class Api:
 
     name: str
     http: httpx.Client
+    login: tuple[str, str] | None = None
 
     def __call__(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """One request; a body goes as JSON, bytes as they are."""

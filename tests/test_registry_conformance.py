@@ -8,8 +8,11 @@ from collections.abc import Iterator
 import apicurio
 import httpx
 import pytest
+from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
+from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
+from confluent_kafka.serialization import MessageField, SerializationContext
 from registry_cases import APICURIO, CASES, KNOWN, OURS
-from registry_checks import CHECKS, Api, at
+from registry_checks import BARE, CHECKS, NOTE, Api, at, record
 from registry_differences import DIFFERENCES, PAGE, tables, written
 from registry_pairs import MODES, PAIRS, VERDICTS
 from registry_runs import Run, fits
@@ -30,12 +33,12 @@ def api(request: pytest.FixtureRequest) -> Iterator[Api]:
     name: str = request.param
     if name == OURS:
         server: Server = request.getfixturevalue("server")
-        url, login = server.url, server.login
+        url, login, how = server.url, server.login, httpx.HTTPTransport()
     else:
-        url, login = request.getfixturevalue("theirs"), None
-    with httpx.Client(base_url=url, auth=login, timeout=60) as http:
+        url, login, how = request.getfixturevalue("theirs"), None, apicurio.Patient()
+    with httpx.Client(base_url=url, auth=login, timeout=60, transport=how) as http:
         http.put("/config", json={"compatibility": "BACKWARD"})
-        yield Api(name, http)
+        yield Api(name, http, login)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -54,6 +57,34 @@ def test_a_finer_case_is_answered_otherwise_than_is_known(api: Api, title: str) 
     assert fits(says, got[1]), got[1]
     if (api.name, title) in KNOWN:
         assert not (got[0] == case.status and fits(case.says, got[1])), "the difference is gone"
+
+
+def test_confluents_client_meets_something_it_doesnt_know(api: Api) -> None:
+    user = {"basic.auth.user.info": ":".join(api.login)} if api.login else {}
+    subject, topic = "conformance.client", "conformance.serde"
+    first = Schema(record(subject), "AVRO")
+    follows = Schema(record(subject, NOTE), "AVRO")
+    breaks = Schema(record(subject, BARE), "AVRO")
+    with SchemaRegistryClient({"url": f"{api.http.base_url}".rstrip("/"), **user}) as client:
+        number = client.register_schema(subject, first)
+        assert client.register_schema(subject, first, normalize_schemas=True) == number
+        assert client.lookup_schema(subject, first).version == 1
+        assert client.test_compatibility(subject, follows)
+        assert not client.test_compatibility(subject, breaks)
+        with pytest.raises(SchemaRegistryError) as conflict:
+            client.register_schema(subject, breaks)
+        assert conflict.value.http_status_code == 409
+        assert client.get_latest_version(subject).schema_id == number
+        assert subject in client.get_subjects()
+        client.set_compatibility(subject, "FULL")
+        assert client.get_compatibility(subject) == "FULL"
+        assert client.register_schema(subject, follows) != number
+        assert client.get_versions(subject) == [1, 2]
+        assert client.delete_version(subject, 2) == 2
+        assert 1 in client.delete_subject(subject)
+        context = SerializationContext(topic, MessageField.VALUE)
+        value = AvroSerializer(client, record(topic, NOTE))({"number": "7", "note": "é"}, context)
+        assert AvroDeserializer(client)(value, context) == {"number": "7", "note": "é"}
 
 
 def test_a_listed_difference_is_none() -> None:
