@@ -137,6 +137,24 @@ def test_what_people_wrote_is_in_a_file_that_was_made(folder: Path, home: Path) 
     )
 
 
+def test_what_was_asked_for_is_ignored_in_silence(folder: Path, home: Path) -> None:
+    cross = ("Main St", "Oak Ave", "Elm St")
+    rows = [f"L-{i},01/{i % 28 + 1:02}/2025 14:05,{i} Elm St,{cross[i % 3]},{('OUT', 'DAY')[i % 2]}"
+            for i in range(40)]  # fmt: skip
+    text = "\n".join(["Ticket,Reported,Address,Cross St,Prob Cd", *rows])
+    (folder / "SLREXPRT.TXT").write_text(text, "utf-8")
+    words = ("new", "contract", "SLREXPRT.TXT", "--agency", "parks-lights")
+    first = call(home, *words).ok().out
+    assert "'slrexprt'" in first, "the file's name stays in every id, and nobody is told"
+    assert "--name WORD" in first
+    contract = (folder / "contracts/parks-lights/slrexprt.v1.yaml").read_text("utf-8")
+    assert "{prob_cd}" in contract, "the headline says the cross street"
+    assert "by code: {field: prob_cd" in contract
+    again = call(home, *words, "--name", "lights", "--timezone", "America/Chicago").ok()
+    assert "weren't used" in again.err
+    assert "--name WORD" not in again.out
+
+
 def test_files_that_are_there_are_written_over(folder: Path, home: Path) -> None:
     made(home).ok()
     mine = folder / NIGHT

@@ -148,6 +148,8 @@ def test_one_house_is_several_places_as_offices_write_it() -> None:
                  "12 Elm Street, Riverton", " 12  elm st  #4"):  # fmt: skip
         assert street_key(text) == "12-elm-st"
     assert street_key("12 Elm Avenue") != street_key("12 Elm Street") != street_key("1 Elm Street")
+    assert street_key("229 Peñasco Ct") == street_key("229 PENASCO Court") == "229-penasco-ct"
+    assert street_key("3 Straße") == street_key("3 STRASSE")
     assert street_key("12 North Main Street") == street_key("12 N. MAIN ST") == "12-n-main-st"
     assert street_key("12 North Street") == "12-north-st"
 
