@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -42,6 +43,7 @@ RULES: Final = {
     "sensitivity": "Each field says how sensitive it is.",
     "screening": "Of each text that isn't public or internal it is said what is done with what is found.",
     "headline": "No field that isn't public gets into a headline.",
+    "concern": "A concern that a contract names is listed in concerns.yaml.",
     "total": "A crosswalk of an enum says something for each of its symbols.",
     "example": "There is an example of each version, and it passes intake.",
     "gap": "Versions are numbered 1, 2, 3 without a gap.",
@@ -91,7 +93,7 @@ def check(folder: Path) -> Checked:
     ]
     try:
         agencies = Agencies(read_yaml(folder / "agencies.yaml", AgenciesFile))
-        read_yaml(folder / "concerns.yaml", ConcernsFile)
+        listed = read_yaml(folder / "concerns.yaml", ConcernsFile)
     except Stop as error:
         return Checked(0, 0, (*found, _stopped(error, folder, "file")))
     by_name: dict[str, list[tuple[int, Path]]] = {}
@@ -110,11 +112,13 @@ def check(folder: Path) -> Checked:
             elif file.with_suffix(".avsc").exists():
                 by_name.setdefault(f"{owner.name}/{number[0]}", []).append((number[1], file))
     for versions in by_name.values():
-        found += _contract(sorted(versions), agencies)
+        found += _contract(sorted(versions), agencies, {one.id for one in listed.concerns})
     return Checked(len(by_name), sum(map(len, by_name.values())), tuple(found))
 
 
-def _contract(versions: list[tuple[int, Path]], agencies: Agencies) -> Iterator[Finding]:
+def _contract(
+    versions: list[tuple[int, Path]], agencies: Agencies, concerns: set[str]
+) -> Iterator[Finding]:
     """All versions of one contract, oldest first."""
     yield from _gaps(versions)
     before: list[Any] = []
@@ -123,6 +127,7 @@ def _contract(versions: list[tuple[int, Path]], agencies: Agencies) -> Iterator[
         yield from findings
         if contract is None:
             continue
+        yield from _concern(file, contract, concerns)
         mode = contract.file.crosstown.compatibility
         for one in breaks_any(before, contract.schema, mode):
             yield Finding(file.with_suffix(".avsc"), 1, "compatible",
@@ -272,6 +277,19 @@ def _symbols(declared: Any) -> list[str]:
             else _symbols(declared["type"])
         )
     return []
+
+
+def _concern(file: Path, contract: Contract, concerns: set[str]) -> Iterator[Finding]:
+    said = contract.file.crosstown.envelope.concern
+    if said is None:
+        return
+    named = {said.constant, said.otherwise, *(said.crosswalk or {}).values()} - {None, ""}
+    ours = [one.property for one in contract.file.customProperties].index("crosstown")
+    for one in sorted(filter(None, named - concerns)):
+        near = get_close_matches(one, concerns, 1)
+        yield Finding(file, line_in(file, ("customProperties", ours, "value", "envelope", "concern")),
+                      "concern", f"{one} isn't in concerns.yaml",
+                      f"did you mean {near[0]}? else add it there" if near else "add it there")  # fmt: skip
 
 
 def _examples(file: Path, contract: Contract) -> Iterator[Finding]:

@@ -108,6 +108,7 @@ BROKEN: Final[dict[str, tuple[str, str, Callable[[Path], object]]]] = {
     "a field that nobody describes": ("fields", YAML, edited(YAML, "- name: complaint_text", "- name: complaint_words")),
     "a field of unknown sensitivity": ("sensitivity", YAML, without(YAML, r"^        classification: restricted\n")),
     "a sensitivity nobody knows": ("sensitivity", YAML, edited(YAML, "classification: restricted", "classification: secret")),
+    "a concern misspelt": ("concern", YAML, edited(YAML, "H: housing-condition", "H: housing-conditon")),
     "a name in the headline": ("headline", YAML, lambda folder: (folder / YAML).write_text(
         re.sub(r"headline: .*", 'headline: {template: "{address_text}"}', (folder / YAML).read_text("utf-8")), "utf-8")),
     "a text of which nobody says what is done with a telephone number in it": ("screening", YAML, edited(YAML, ", inspector_notes: mask", "")),

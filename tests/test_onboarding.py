@@ -85,6 +85,7 @@ def answer(question: dict[str, Any], old: str, new: str) -> None:
 
 
 def answer_all(home: Path) -> None:
+    concern_trees()
     for left in range(len(ANSWERS), 0, -1):
         found = findings(home)
         assert len(found) == left
