@@ -31,7 +31,11 @@ EVERY: Final = 2.0
 LOOK: Final = 60.0
 """Seconds between two looks through what is new."""
 NUDGE: Final = "00000000-0000-0000-0000-000000000000"
-_RECORD: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*/[^\s/\"\\\x00-\x1f]+/[^\s\"\\\x00-\x1f]+")
+_RECORD: Final = re.compile(
+    r"(?<![a-z0-9-])[a-z0-9-]{1,64}/[^\s/\"\\\x00-\x1f]{1,128}/[^\s\"\\\x00-\x1f]{1,128}"
+)
+"""A record in text that nobody could open. Bounded, and never begun within a word: what is searched
+may be a megabyte of one letter."""
 
 
 class Elsewhere:

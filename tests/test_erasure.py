@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from installation import Installation, call, line
 
 from crosstown import kafka
+from crosstown.elsewhere import _RECORD
 from crosstown.home import Home
 
 CANARY = "Quillfeather7Q9"
@@ -166,3 +167,11 @@ def test_an_erasure_is_taken_lightly(installation: Installation) -> None:
         refused = installation(*words)
         assert (refused.code, refused.out) == (2, ""), refused
         assert "->" in refused.err
+
+
+def test_a_megabyte_of_one_letter_holds_the_eraser_up_for_hours() -> None:
+    record = "riverton-311/request/F-1"
+    for hostile in ("x", "a-", "a/", "0123456789", "\N{SNOWMAN}"):
+        long = hostile * (1_000_000 // len(hostile))
+        assert record in _RECORD.findall(f'{long} {{"record": "{record}"}}')
+    assert _RECORD.findall("x" * 1_000_000) == []
