@@ -6,6 +6,7 @@ Pure. What is found, what isn't and how often it errs: docs/decisions/0017.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -69,12 +70,27 @@ def in_bytes(data: bytes | None) -> bool:
     """
     if not data:
         return False
-    text = _UNSEEN.sub(" ", data.decode("utf-8", "replace"))
+    text = _UNSEEN.sub(" ", data.decode("utf-8", "replace").replace("\ufffd", " "))
+    if not text.isascii() and not _speaks(text):
+        text = _FOREIGN.sub(" ", text)
     alone = [found[0] for found in SEVEN.finditer(text)]
     return bool(screen(text)) or any(screen(one) or screen(one[1:]) for one in alone)
 
 
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
+_FOREIGN = re.compile(r"[^\x00-\x7f]+")
+_ADDRESS = re.compile(r"\S@[^\s@]{1,80}\.[^\s@]|\bat\b", re.IGNORECASE)
+_TELLING = frozenset({"Nd", "Pd", "Cf", "Po"})
+
+
+def _speaks(text: str) -> bool:
+    """Whether its foreign letters may be part of what is looked for: wide digits, dashes, an address.
+
+    Noise has dozens of them, and each look at such a text is dear.
+    """
+    return _ADDRESS.search(text) is not None or any(
+        unicodedata.category(one) in _TELLING for one in set(text) if one > "\x7f"
+    )
 
 
 def _found(text: str, names: Sequence[str], *, all_kinds: bool) -> Iterator[Finding]:
