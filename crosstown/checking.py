@@ -284,11 +284,10 @@ def _concern(file: Path, contract: Contract, concerns: set[str]) -> Iterator[Fin
     if said is None:
         return
     named = {said.constant, said.otherwise, *(said.crosswalk or {}).values()} - {None, ""}
-    ours = [one.property for one in contract.file.customProperties].index("crosstown")
     for one in sorted(filter(None, named - concerns)):
         near = get_close_matches(one, concerns, 1)
-        yield Finding(file, line_in(file, ("customProperties", ours, "value", "envelope", "concern")),
-                      "concern", f"{one} isn't in concerns.yaml",
+        yield Finding(file, line_in(file, contract.file.at("envelope", "concern")), "concern",
+                      f"{one} isn't in concerns.yaml",
                       f"did you mean {near[0]}? else add it there" if near else "add it there")  # fmt: skip
 
 

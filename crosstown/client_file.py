@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 
 from crosstown.home import Endpoints, Home
-from crosstown.login import login, made, write_private
+from crosstown.login import login, made
+from crosstown.private import write_private
 from crosstown.settings import Settings
 
 

@@ -6,7 +6,7 @@ Each change can be carried out again after any interruption: what is there alrea
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
@@ -58,21 +58,20 @@ class Cluster:
         self._admin: AdminClient = kafka.wait_for_broker(settings, endpoints, TIMEOUT)
         self._registry = Registry.at(settings, endpoints)
 
-    @property
-    def brokers(self) -> int:
-        """How many brokers it has."""
-        return len(self._admin.list_topics(timeout=TIMEOUT).brokers)
-
     def users(self) -> frozenset[str]:
         """Who has an account: a password, and something that it opens. The operator isn't counted."""
+        return self._users(self.grants())
+
+    def _users(self, grants: frozenset[Grant]) -> frozenset[str]:
         described: Any = self._admin.describe_user_scram_credentials()
-        may = {one.user for one in self.grants()}
+        may = {one.user for one in grants}
         return (frozenset(_asked(described, "accounts")) & may) - {OPERATOR}
 
     def _accounts(self) -> tuple[frozenset[str], frozenset[Grant], str]:
         """Users and rules; none, and why, where the cluster keeps no such thing."""
         try:
-            return self.users(), self.grants(), ""
+            grants = self.grants()
+            return self._users(grants), grants, ""
         except Stop as error:
             return frozenset(), frozenset(), f"accounts and access rules are left alone: {error}"
 
@@ -85,10 +84,7 @@ class Cluster:
         """What the contract repository wants of this cluster, once `also` have accounts too."""
         now = generation.live(self._settings, self._endpoints)
         about = self._admin.list_topics(timeout=TIMEOUT)
-        accepted = about.topics.get(now.accepted)
-        shards = self._settings.partitions
-        if accepted is not None and "partitions" not in self._settings.model_fields_set:
-            shards = len(accepted.partitions)
+        shards = kafka.shards(self._settings, about.topics, now.accepted)
         return wanted(Repository.of(self._settings), now, shards, self._settings.erasure_hours,
                       len(about.brokers), self._accounts()[0] | set(also))  # fmt: skip
 
@@ -129,6 +125,12 @@ class Cluster:
 
         return ends(OffsetSpec.latest()) == ends(OffsetSpec.earliest())
 
+    def carry_out_harmless(self, changes: Iterable[Change], wanted: Wanted) -> None:
+        """Carry out those that take nothing away, in order."""
+        for change in changes:
+            if change.harmless:
+                self.carry_out(change, wanted)
+
     def carry_out(self, change: Change, wanted: Wanted) -> None:
         """Carry one change out; raises `Stop` or `Unavailable` where the cluster won't."""
         name = change.name
@@ -146,7 +148,7 @@ class Cluster:
             case "change", "compatibility":
                 self._registry.set_compatibility(name, wanted.compatibility[name])
             case "create", "schema":
-                self._register(name, wanted.subjects[name])
+                self._register(name, wanted.subjects[name][int(change.key) - 1])
             case "create", "acl":
                 self.allow(change.grants)
             case "remove", "acl":
@@ -158,13 +160,12 @@ class Cluster:
             case _:
                 raise Stop(f"{change.kind} {name}: {change.detail}")
 
-    def _register(self, subject: str, texts: Any) -> None:
-        for text in texts:
-            try:
-                self._registry.register(subject, text)
-            except Refused as error:
-                raise Stop(f"the registry refuses {subject}: {error}",
-                           mend="crosstown check says which versions may follow each other") from None  # fmt: skip
+    def _register(self, subject: str, text: str) -> None:
+        try:
+            self._registry.register(subject, text)
+        except Refused as error:
+            raise Stop(f"the registry refuses {subject}: {error}",
+                       mend="crosstown check says which versions may follow each other") from None  # fmt: skip
 
     def allow(self, grants: frozenset[Grant]) -> None:
         """Let them do that from now on."""
@@ -199,11 +200,12 @@ class Cluster:
 
 def planned(
     settings: Settings, endpoints: Endpoints, *, with_quotas: bool = True
-) -> tuple[Cluster, Wanted, list[Change]]:
-    """The cluster, what the contract repository wants of it, and what must change for that."""
+) -> tuple[Cluster, Wanted, Found, list[Change]]:
+    """The cluster, what the contract repository wants of it, what there is, what must change."""
     cluster = Cluster(settings, endpoints)
     want = cluster.wanted()
-    return cluster, want, plan(want, cluster.found(want, with_quotas=with_quotas))
+    found = cluster.found(want, with_quotas=with_quotas)
+    return cluster, want, found, plan(want, found)
 
 
 def _asked(future: Any, what: str) -> Any:

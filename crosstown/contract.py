@@ -146,6 +146,11 @@ class ContractFile(_Odcs):
         )
         return found
 
+    def at(self, *inside: str | int) -> tuple[str | int, ...]:
+        """Where in the file something of our part stands."""
+        ours = [one.property for one in self.customProperties].index("crosstown")
+        return ("customProperties", ours, "value", *inside)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contract:

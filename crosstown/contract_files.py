@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 
+from crosstown.errors import Stop
 from crosstown.repository import Repository, shipped
 from crosstown.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 class ContractFiles:
@@ -29,6 +33,16 @@ class ContractFiles:
         """The contracts as they are now; `Stop` where they are broken, said until they change."""
         self._read = self._files()
         return Repository.of(self._settings)
+
+    def again(self) -> Repository | None:
+        """The contracts where they have changed; None where not, or where they are broken now."""
+        if not self.changed():
+            return None
+        try:
+            return self.read()
+        except Stop as error:
+            log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
+            return None
 
     def _files(self) -> frozenset[tuple[str, int, int]]:
         """What tells contracts from changed ones: each file's path, time and size."""

@@ -217,6 +217,11 @@ def accepted_key(e: Envelope, content: bytes) -> bytes:
     return f"{e.event_id}:{e.known_at}:{content.hex()}:{e.via}".encode()
 
 
+def content_of(key: bytes) -> bytes:
+    """The content's hash out of a key of `accepted`; raises `IndexError`, `ValueError` on others' keys."""
+    return bytes.fromhex(key.split(b":")[2].decode())
+
+
 def check(e: Envelope) -> None:
     """Refuse an envelope that breaks the limits of docs/decisions/0002; nothing is ever cut."""
     record, place, refs = e.record, e.place, e.refs

@@ -15,16 +15,16 @@ from typing import Any, Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka
-from crosstown.envelope import read, read_long, read_prefix
+from crosstown.envelope import content_of, read, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.guards import guard
 from crosstown.home import Endpoints, Home
 from crosstown.intake import HOUR, Intake
 from crosstown.kafka import stamp_of
+from crosstown.moments import micros, moment
 from crosstown.offered import EVENTS, KINDS, Times, closed, no_topic
 from crosstown.opened import FRAME, Opener, Row
-from crosstown.plain_values import micros, moment
 from crosstown.registry import Registry
 from crosstown.repository import Repository
 from crosstown.settings import Settings
@@ -188,7 +188,7 @@ class Extract:
                 try:
                     fields, end = read_prefix(value, FRAME)
                     if fields["type"].startswith(RESERVED):
-                        content = bytes.fromhex((message.key() or b"").split(b":")[2].decode())
+                        content = content_of(message.key() or b"")
                         self._erasures.say(fields, content, read_long(value, end)[0])
                 except Exception:  # noqa: BLE001, S110 - not written by intake: `rows` says so
                     pass

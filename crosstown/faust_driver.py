@@ -7,7 +7,6 @@ of its event failed (seen with faust-streaming 0.15.3 and aiokafka 0.14.0).
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -20,7 +19,7 @@ from faust.types import TP
 
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
-from crosstown.login import hush, login
+from crosstown.login import hush, login, spoken
 from crosstown.settings import Settings
 
 SETTLE_TIMEOUT: Final = 60.0
@@ -155,18 +154,15 @@ def broker_settings(settings: Settings, endpoints: Endpoints) -> dict[str, Any]:
     servers = endpoints.bootstrap.split(",")
     found: dict[str, Any] = {"broker": [f"kafka://{server.strip()}" for server in servers]}
     hush()
-    given = login(settings, endpoints) | settings.kafka
-    tls = ssl.create_default_context(cafile=given.get("ssl.ca.location") or None)
-    match given.get("security.protocol", "plaintext").lower():
-        case "ssl":
-            found["broker_credentials"] = SSLCredentials(tls)
-        case "sasl_plaintext" | "sasl_ssl" as protocol:
+    said = spoken(login(settings, endpoints) | settings.kafka)
+    match said.protocol:
+        case "SSL":
+            found["broker_credentials"] = SSLCredentials(said.tls)
+        case "SASL_PLAINTEXT" | "SASL_SSL":
             found["broker_credentials"] = SASLCredentials(
-                username=given.get("sasl.username", ""),
-                password=given.get("sasl.password", ""),
-                mechanism=given.get("sasl.mechanism") or given.get("sasl.mechanisms", "PLAIN"),
-                ssl_context=tls if protocol == "sasl_ssl" else None,
-            )
+                username=said.username, password=said.password, mechanism=said.mechanism,
+                ssl_context=said.tls if said.protocol == "SASL_SSL" else None,
+            )  # fmt: skip
         case _:  # plaintext: nothing to show
             pass
     return found

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from crosstown.errors import Stop, Unavailable
+from crosstown.private import made_once
 from crosstown.settings import Settings
 
 
@@ -81,15 +81,7 @@ class Home:
         """
         if settings.erasure_key:
             return settings.erasure_key.get_secret_value().encode()
-        file = self.path / "erasure.key"
-        if not file.exists():
-            part = file.with_suffix(f".{os.getpid()}.part")
-            part.touch(0o600)
-            part.write_text(secrets.token_hex(32), "ascii")
-            with contextlib.suppress(FileExistsError):
-                os.link(part, file)  # who comes second takes the first one's
-            part.unlink()
-        return file.read_bytes()
+        return made_once(self.path / "erasure.key", lambda: secrets.token_hex(32))
 
     def make(self) -> Home:
         """Create the folders that aren't there yet; `Stop` where one can't write there."""

@@ -63,6 +63,14 @@ def own_topics(
     ]
 
 
+def shards(settings: Settings, topics: Mapping[str, Any], accepted: str) -> int:
+    """How many shards are asked for; who asks for no number has those that are there."""
+    there = topics.get(accepted)
+    if there is not None and "partitions" not in settings.model_fields_set:
+        return len(there.partitions)
+    return settings.partitions
+
+
 def sharded(partitions: int, erasure_hours: float, *names: str) -> list[Topic]:
     """Topics with a partition a shard, as `accepted` and `timelines` are."""
     return [Topic(name, partitions, COMPACT | forgetting(erasure_hours)) for name in names]

@@ -20,6 +20,7 @@ from typing import Any
 
 from crosstown.errors import NotFound, Stop
 from crosstown.lock import waiting_for
+from crosstown.private import write_private
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +129,8 @@ class KeyFile:
             keys = self.read()
             yield keys
             part = self.path.with_suffix(f".{os.getpid()}.part")
-            part.unlink(missing_ok=True)
-            part.touch(0o600, exist_ok=False)
             value: dict[str, Any] = {"keys": {agency: asdict(key) for agency, key in keys.items()}}
-            part.write_text(json.dumps(value, indent=1), "utf-8")
+            write_private(part, json.dumps(value, indent=1))
             part.replace(self.path)
 
 

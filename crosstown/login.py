@@ -1,21 +1,24 @@
 """How a client is let in: as the settings say, or, at what this home runs itself, as its operator.
 
-The embedded broker, and the embedded registry for changes, know one account that may do everything, `crosstown`, whose password lies under
-the home for its owner's eyes only. All others have what contracts give them (crosstown/access.py).
+The embedded broker, and the embedded registry for changes, know one account that may do everything,
+`crosstown`, whose password lies under the home for its owner's eyes only. All others have what
+contracts give them (crosstown/access.py).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import secrets
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from crosstown.errors import Stop
 from crosstown.home import Endpoints, Home
+from crosstown.private import made_once
 from crosstown.settings import Settings
 
 OPERATOR: Final = "crosstown"
@@ -34,15 +37,8 @@ def hush() -> None:
 
 def made(home: Home) -> str:
     """The operator's password at this home's broker; made at the first asking."""
-    file = _file(home)
-    if not file.exists():
-        home.broker.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        write_private(part, secrets.token_hex(24))
-        with contextlib.suppress(FileExistsError):
-            os.link(part, file)  # who comes second takes the first one's
-        part.unlink()
-    return file.read_text("ascii")
+    home.broker.mkdir(parents=True, exist_ok=True)
+    return made_once(_file(home), lambda: secrets.token_hex(24)).decode()
 
 
 def login(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
@@ -84,13 +80,25 @@ def account(mechanism: str, name: str, secret: str) -> dict[str, str]:
     }  # fmt: skip
 
 
-def write_private(file: Path, text: str) -> None:
-    """Write a file that nobody but its owner can read, from its first byte on."""
-    with contextlib.suppress(FileNotFoundError):
-        file.unlink()
-    private = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(private, "w", encoding="utf-8") as out:
-        out.write(text)
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """How aiokafka is told what librdkafka's settings say."""
+
+    protocol: str
+    mechanism: str
+    username: str
+    password: str
+    tls: ssl.SSLContext
+
+
+def spoken(given: Mapping[str, Any]) -> Spoken:
+    """Protocol, login and TLS of librdkafka's settings; a mechanism nobody named is PLAIN."""
+    return Spoken(
+        given.get("security.protocol", "PLAINTEXT").upper(),
+        given.get("sasl.mechanism") or given.get("sasl.mechanisms", "PLAIN"),
+        given.get("sasl.username", ""), given.get("sasl.password", ""),
+        ssl.create_default_context(cafile=given.get("ssl.ca.location") or None),
+    )  # fmt: skip
 
 
 def _file(home: Home) -> Path:

@@ -14,6 +14,11 @@ def micros(moment: dt.datetime) -> int:
     return (moment - _EPOCH) // _MICRO
 
 
+def moment(value: int) -> dt.datetime:
+    """Microseconds since 1970 as a moment in UTC."""
+    return _EPOCH + dt.timedelta(microseconds=value)
+
+
 def instant(text: str) -> int:
     """A time in ISO 8601 with its zone as microseconds UTC; raises `ValueError` saying how."""
     try:

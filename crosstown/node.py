@@ -11,7 +11,8 @@ from typing import Final
 
 from crosstown.home import Home
 from crosstown.living import mark
-from crosstown.login import OPERATOR, write_private
+from crosstown.login import OPERATOR
+from crosstown.private import write_private
 
 NODE: Final = """\
 process.roles=broker,controller

@@ -12,21 +12,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from crosstown.errors import Refused
+from crosstown.moments import micros
 
 Convert = Callable[[Any], Any]
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MICRO: Final = dt.timedelta(microseconds=1)
+_FIRST_DAY: Final = dt.date(1970, 1, 1)
 _ZONE: Final = "say e.g. 2026-01-05T14:30:00-05:00, or a datetime with its zone"
-
-
-def micros(moment: dt.datetime) -> int:
-    """A moment with its zone, as microseconds since 1970 UTC."""
-    return (moment - _EPOCH) // _MICRO
-
-
-def moment(value: int) -> dt.datetime:
-    """Microseconds since 1970 as a moment in UTC."""
-    return _EPOCH + dt.timedelta(microseconds=value)
 
 
 def converter(schema: Any) -> Convert | None:
@@ -111,7 +101,7 @@ def _day(_schema: Any) -> Convert:
             value = _read(dt.date.fromisoformat, value)
         if isinstance(value, dt.datetime):
             raise Refused("broken-date", f"{value} is a moment, not a day", mend="say its .date()")
-        return (value - _EPOCH.date()).days if isinstance(value, dt.date) else value
+        return (value - _FIRST_DAY).days if isinstance(value, dt.date) else value
 
     return convert
 

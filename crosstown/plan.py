@@ -71,8 +71,13 @@ class Change:
     detail: str
     destructive: bool = False
     key: str = ""
-    """Which setting of a topic."""
+    """Which setting of a topic, or version of a schema."""
     grants: frozenset[Grant] = field(default_factory=frozenset)
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it may be carried out unasked."""
+        return self.action != "by-hand" and not self.destructive
 
 
 def plan(wanted: Wanted, found: Found) -> list[Change]:
@@ -141,7 +146,7 @@ def _schemas(wanted: Wanted, found: Found) -> Iterator[Change]:
         have = {canonical(text) for text in found.subjects.get(subject, ())}
         for number, text in enumerate(texts, 1):
             if canonical(text) not in have:
-                yield Change("create", "schema", subject, f"version {number}")
+                yield Change("create", "schema", subject, f"version {number}", key=str(number))
         for _ in have - {canonical(text) for text in texts}:
             yield Change("by-hand", "schema", subject,
                          "the registry holds a version that no contract has: add it, or remove it there")  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import socket
 import sys
+from pathlib import Path
 from typing import Final
 
 PORTS: Final = range(20_000, 32_000)
@@ -24,6 +25,12 @@ def free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def remembered(file: Path) -> int:
+    """The port that a file names, unless a stranger has it; else a free one."""
+    known = file.read_text("utf-8") if file.exists() else ""
+    return int(known) if known.isdigit() and free(int(known)) else choose()
 
 
 def choose() -> int:

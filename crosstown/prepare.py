@@ -24,10 +24,8 @@ def _contracts(settings: Settings, endpoints: Endpoints) -> None:
     """Carry out what contracts ask for and what takes nothing away; `crosstown plan` shows the rest."""
     from crosstown.cluster import planned
 
-    cluster, wanted, changes = planned(settings, endpoints, with_quotas=False)
-    for change in changes:
-        if change.action in ("create", "change") and not change.destructive:
-            cluster.carry_out(change, wanted)
+    cluster, wanted, _, changes = planned(settings, endpoints, with_quotas=False)
+    cluster.carry_out_harmless(changes, wanted)
     cluster.close()
 
 
@@ -54,11 +52,7 @@ def own_topics(
 ) -> int:
     """Make the topics that Crosstown itself writes; who asks for no number of shards gets theirs."""
     admin = kafka.wait_for_broker(settings, endpoints, timeout=60)
-    partitions = settings.partitions
-    if "partitions" not in settings.model_fields_set:
-        present = admin.list_topics(timeout=30).topics
-        accepted = present.get(now.accepted)
-        partitions = len(accepted.partitions) if accepted else partitions
+    partitions = kafka.shards(settings, admin.list_topics(timeout=30).topics, now.accepted)
     topics = kafka.own_topics(partitions, settings.erasure_hours, now.accepted, now.timelines)
     kafka.ensure_topics(admin, topics)
     kafka.keep_configs(admin, topics)

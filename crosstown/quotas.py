@@ -7,7 +7,6 @@ Source of the two requests: Kafka's protocol guide, DescribeClientQuotas and Alt
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -19,7 +18,7 @@ from aiokafka.protocol.types import Array, Boolean, Float64, Int16, Int32, Schem
 from crosstown import kafka
 from crosstown.errors import Stop
 from crosstown.home import Endpoints
-from crosstown.login import hush
+from crosstown.login import hush, spoken
 from crosstown.settings import Settings
 
 RATE: Final = "producer_byte_rate"
@@ -90,18 +89,12 @@ def limit(settings: Settings, endpoints: Endpoints, user: str, rate: float | Non
 
 async def _ask(settings: Settings, endpoints: Endpoints, request: Request) -> Any:
     hush()
-    given = kafka.client(settings, endpoints)
-    protocol = str(given.get("security.protocol", "PLAINTEXT")).upper()
-    tls = (
-        ssl.create_default_context(cafile=given.get("ssl.ca.location"))
-        if "SSL" in protocol
-        else None
-    )
+    said = spoken(kafka.client(settings, endpoints))
     admin = AIOKafkaAdminClient(
-        bootstrap_servers=endpoints.bootstrap.split(","), security_protocol=protocol, ssl_context=tls,
-        sasl_mechanism=given.get("sasl.mechanism", "PLAIN"),
-        sasl_plain_username=given.get("sasl.username"), sasl_plain_password=given.get("sasl.password"),
-        request_timeout_ms=10_000,
+        bootstrap_servers=endpoints.bootstrap.split(","), request_timeout_ms=10_000,
+        security_protocol=said.protocol, ssl_context=said.tls if "SSL" in said.protocol else None,
+        sasl_mechanism=said.mechanism, sasl_plain_username=said.username or None,
+        sasl_plain_password=said.password or None,
     )  # fmt: skip
     await admin.start()
     try:

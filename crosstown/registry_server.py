@@ -27,7 +27,7 @@ from crosstown import metrics
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.login import OPERATOR, made
-from crosstown.ports import choose, free
+from crosstown.ports import remembered
 from crosstown.program import Program, main
 from crosstown.registry_log import Log
 from crosstown.registry_routes import Routes
@@ -261,10 +261,8 @@ def _error(code: int, message: str) -> dict[str, Any]:
 
 def _listening(settings: Settings, endpoints: Endpoints) -> Server:
     """A server on the port that the supervisor names; else that of last time, else a free one."""
-    memory = Home(settings.home).registry_port
     named = os.environ.get("CROSSTOWN_REGISTRY_PORT", "")
-    known = memory.read_text("utf-8") if memory.exists() else ""
-    port = int(named or (known if known.isdigit() and free(int(known)) else choose()))
+    port = int(named or remembered(Home(settings.home).registry_port))
     try:
         return Server(settings, endpoints, port)
     except OSError as error:

@@ -250,9 +250,7 @@ def _concern_map(file: Path, name: str) -> Expression:
 
 def _wrong(file: Path, said: ContractFile, at: tuple[str | int, ...], what: str, mend: str) -> Stop:
     """What is wrong in our part of a contract, with its line."""
-    ours = [one.property for one in said.customProperties].index("crosstown")
-    line = line_in(file, ("customProperties", ours, "value", *at))
-    return Stop(f"{file}:{line}: {what}", mend=mend)
+    return Stop(f"{file}:{line_in(file, said.at(*at))}: {what}", mend=mend)
 
 
 def _schema(file: Path) -> dict[str, Any]:

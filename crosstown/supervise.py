@@ -18,7 +18,7 @@ from crosstown.errors import CrosstownError, Stop, Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
 from crosstown.part import Outside, Part
-from crosstown.ports import choose, free
+from crosstown.ports import remembered
 from crosstown.prepare import prepare
 from crosstown.program import serving_metrics, write_json
 from crosstown.reach import kafka_answers, registry_answers
@@ -223,8 +223,6 @@ class Supervisor:
     def _registry_port(self) -> int:
         """The embedded registry's port: the remembered one, unless a stranger has it."""
         file = self.home.registry_port
-        known = int(file.read_text("utf-8")) if file.exists() else 0
-        if not known or not free(known):
-            known = choose()
-            file.write_text(str(known), "utf-8")
-        return known
+        port = remembered(file)
+        file.write_text(str(port), "utf-8")
+        return port

@@ -14,7 +14,7 @@ from confluent_kafka import Message
 from crosstown import generation, kafka, metrics
 from crosstown.codec import frame
 from crosstown.dead_letter import dead_letter
-from crosstown.envelope import read_long, read_prefix
+from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Refused, Unavailable
 from crosstown.generation import Generation
@@ -140,7 +140,7 @@ class CaseShard(Shard):
     def _say(self, key: bytes, value: bytes) -> None:
         fields, end = read_prefix(value, FRAME)
         known_at, at = read_long(value, end)
-        content = _hex(key.split(b":")[2].decode())
+        content = content_of(key)
         if fields["type"].startswith(RESERVED):
             self._words.append((content, known_at, value[FRAME : at + 1]))
             self._hear_of_erasure(fields, content, known_at)

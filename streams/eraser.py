@@ -18,7 +18,7 @@ from confluent_kafka import Message
 
 from crosstown import generation
 from crosstown.elsewhere import Elsewhere
-from crosstown.envelope import read_long, read_prefix
+from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.program import Program, main
 from crosstown.repository import Repository
@@ -50,8 +50,7 @@ class Sweep(Shard):
         try:
             fields, end = read_prefix(value, FRAME)
             if fields["type"].startswith(RESERVED):
-                content = bytes.fromhex(key.split(b":")[2].decode())
-                heard = self._erasures.say(fields, content, read_long(value, end)[0])
+                heard = self._erasures.say(fields, content_of(key), read_long(value, end)[0])
                 self._look_back = self._look_back or heard.erases
             elif self._erasures.concerns(fields):
                 self._doomed[key] = None

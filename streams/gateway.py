@@ -85,13 +85,8 @@ def _contracts(program: Program) -> Contracts:
     fingerprint = Key(program.home.erasure_key(program.settings)).fingerprint
 
     def again() -> Judge | None:
-        if not files.changed():
-            return None
-        try:
-            return Judge(files.read(), fingerprint)
-        except Stop as error:
-            log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
-            return None
+        contracts = files.again()
+        return None if contracts is None else Judge(contracts, fingerprint)
 
     return Contracts(Judge(files.read(), fingerprint), again)
 

@@ -14,7 +14,7 @@ from crosstown.codec import frame
 from crosstown.contract_files import ContractFiles
 from crosstown.dead_letter import dead_letter
 from crosstown.erasures import Key
-from crosstown.errors import Refused, Stop, Unavailable
+from crosstown.errors import Refused, Unavailable
 from crosstown.intake import EVERY_PARTITION, Accepted, Intake
 from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
@@ -75,9 +75,10 @@ class Shell:
         try:
             return self._tried(message)
         except Refused:
-            if not self._files.changed():
+            contracts = self._files.again()
+            if contracts is None:
                 raise
-            self._read_contracts()
+            self._intake = self._made(contracts)
             return self._tried(message)
 
     def _tried(self, message: Message) -> Accepted:
@@ -90,15 +91,6 @@ class Shell:
                 log.warning("waiting: %s", error)
                 if self._program.stopping.wait(1):
                     raise Lost from None
-
-    def _read_contracts(self) -> None:
-        """The contracts as they are in the files now; broken ones don't replace good ones."""
-        try:
-            contracts = self._files.read()
-        except Stop as error:
-            log.error("going on with the contracts as they were: %s", error)  # noqa: TRY400
-        else:
-            self._intake = self._made(contracts)
 
     def _made(self, contracts: Repository) -> Intake:
         key = Key(self._program.home.erasure_key(self._program.settings))

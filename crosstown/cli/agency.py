@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import difflib
 import secrets
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
+from crosstown.cli.shell import (
+    HomeOption,
+    Output,
+    OutputOption,
+    err,
+    out,
+    print_json,
+    settings,
+    sure,
+)
 from crosstown.errors import NotFound, Stop
 
 if TYPE_CHECKING:
@@ -92,8 +100,8 @@ def _give(
     chosen: Settings, where: Endpoints, cluster: Cluster, agency: str, users: frozenset[str],
     action: Action, to: Path | None, output: Output,
 ) -> None:  # fmt: skip
-    from crosstown.login import write_private
     from crosstown.plan import plan
+    from crosstown.private import write_private
 
     if (agency in users) != (action is Action.ROTATE):
         raise Stop(f"{agency} has an account already" if agency in users else f"{agency} has no account",
@@ -102,9 +110,7 @@ def _give(
         raise Stop(f"{to} is there already", mend="name a file that isn't")
     wanted = cluster.wanted(agency)
     found = cluster.found(wanted, with_quotas=agency in wanted.quotas)
-    for change in plan(wanted, found.with_user(agency)):
-        if change.action in ("create", "change") and not change.destructive:
-            cluster.carry_out(change, wanted)
+    cluster.carry_out_harmless(plan(wanted, found.with_user(agency)), wanted)
     password = secrets.token_urlsafe(32)
     cluster.set_password(agency, password)
     lines = [
@@ -169,14 +175,8 @@ def _remove(
             mend="crosstown agency lists them",
         )
     if not yes:
-        if not sys.stdin.isatty():
-            raise Stop(
-                "who is cut off must get a new password to come back",
-                mend="say --yes if that is meant",
-            )
-        if not typer.confirm(
-            f"{agency} will be cut off at once. Its events stay. Go on?", err=True
-        ):
+        risk = "who is cut off must get a new password to come back"
+        if not sure(f"{agency} will be cut off at once. Its events stay. Go on?", risk):
             raise Stop("nothing was changed")
     cluster.remove_user(agency)
     if output is Output.JSON:

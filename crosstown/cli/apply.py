@@ -29,7 +29,7 @@ def command(
     left = []
     done = []
     for one in changes:
-        if one.action == "by-hand" or (one.destructive and not yes):
+        if not (one.harmless or (one.destructive and yes)):
             left.append(one)
             continue
         cluster.carry_out(one, wanted)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
-from crosstown.cli.shell import Output, err, iso
+from crosstown.cli.shell import Output, err, iso, sure
 from crosstown.cli.word import Word, tell
 from crosstown.erasures import ERASED, HELD, Key
 from crosstown.errors import Stop
@@ -128,10 +127,8 @@ def _place(place: str, state: str, when: str) -> dict[str, str]:
 
 
 def _confirm(record: str, *, known: bool) -> None:
-    if not sys.stdin.isatty():
-        raise Stop("an erasure can't be undone", mend="say --yes if that is meant")
     what = "All that is known of it" if known else "It isn't known here yet; whatever comes of it"
-    if not typer.confirm(f"{what} will be erased, for good. Erase {record}?", err=True):
+    if not sure(f"{what} will be erased, for good. Erase {record}?", "an erasure can't be undone"):
         raise Stop("not erased", mend="nothing was changed")
 
 

@@ -51,16 +51,13 @@ def look(
 ) -> tuple[Cluster, Wanted, list[Change], Sequence[str], list[str]]:
     """The cluster, what is wanted, the changes, what is left alone, agencies without an account."""
     from crosstown.cli.backbone import backbone
-    from crosstown.cluster import Cluster
-    from crosstown.plan import plan
+    from crosstown.cluster import planned
 
     where = backbone(chosen)
     with err.status("looking at the cluster"):
-        cluster = Cluster(chosen, where)
-        wanted = cluster.wanted()
-        found = cluster.found(wanted)
+        cluster, wanted, found, changes = planned(chosen, where)
     without = sorted(wanted.agencies - found.users)
-    return cluster, wanted, plan(wanted, found), found.unmanaged, without
+    return cluster, wanted, changes, found.unmanaged, without
 
 
 def show(changes: Sequence[Change]) -> None:

@@ -21,7 +21,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from crosstown.cli.screen import Screen
-from crosstown.errors import CrosstownError, NotFound
+from crosstown.errors import CrosstownError, NotFound, Stop
 from crosstown.settings import Settings, settings_of
 
 INTERRUPTED: Final = 130
@@ -61,6 +61,13 @@ def print_json_lines(values: Iterable[Mapping[str, Any]]) -> None:
     """JSON lines on standard output."""
     for value in values:
         print_json(value)
+
+
+def sure(question: str, risk: str) -> bool:
+    """Ask somebody at a terminal; `Stop` with the risk where nobody is there to be asked."""
+    if not sys.stdin.isatty():
+        raise Stop(risk, mend="say --yes if that is meant")
+    return typer.confirm(question, err=True)
 
 
 def iso(micros: int | None) -> str | None:

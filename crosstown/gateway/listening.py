@@ -16,7 +16,7 @@ from aiohttp import web
 
 from crosstown.errors import Stop, Unavailable
 from crosstown.gateway.problems import Problem
-from crosstown.ports import choose, free
+from crosstown.ports import remembered
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,7 @@ def address(settings: Settings, memory: Path) -> Address:
     """Where the settings say, else 127.0.0.1 on the port of last time; `Stop` where it isn't safe."""
     tls = _tls(settings)
     if not settings.gateway:
-        known = memory.read_text("utf-8") if memory.exists() else ""
-        port = int(known) if known.isdigit() and free(int(known)) else choose()
+        port = remembered(memory)
         memory.write_text(str(port), "utf-8")
         return Address("127.0.0.1", port, tls)
     host, _, port_text = settings.gateway.rpartition(":")
