@@ -60,6 +60,8 @@ def own_topics(
         Topic("dead-letters", 1, DEAD | forgets),
         Topic("alerts.deadline", 1, ALERTS | forgets),
         Topic("alerts.pickup", 1, ALERTS | forgets),
+        Topic("agreements", 1, COMPACT),
+        Topic("delivered", 1, COMPACT | forgets),
     ]
 
 

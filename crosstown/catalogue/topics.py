@@ -30,6 +30,8 @@ _TITLES: Final = {
     "dead-letters": "Messages that couldn't be accepted, whole, and why",
     "alerts.deadline": "Deadlines that have passed",
     "alerts.pickup": "Hand-offs that nobody picked up",
+    "agreements": "What parties say of agreements: asked, accepted, declined, revoked",
+    "delivered": "What each feed last said of each thing",
 }
 _KEYS: Final = {
     "accepted": "event_id:known_at:content:via",
@@ -37,6 +39,8 @@ _KEYS: Final = {
     "dead-letters": "topic/partition/offset of the message that died",
     "alerts.deadline": "UUIDv5 of [jurisdiction, record]",
     "alerts.pickup": "UUIDv5 of [jurisdiction, record]",
+    "agreements": "agreement:said_at:word:party",
+    "delivered": "agreement/thing",
 }
 
 

@@ -15,6 +15,8 @@ ACCEPTED: Final = _load("accepted.avsc")
 TIMELINE: Final = _load("timeline.avsc")
 DEAD_LETTER: Final = _load("dead_letter.avsc")
 ALERT: Final = _load("alert.avsc")
+AGREEMENT_WORD: Final = _load("agreement_word.avsc")
+DELIVERED: Final = _load("delivered.avsc")
 
 TOPICS: Final = {
     "accepted": ACCEPTED,
@@ -22,6 +24,8 @@ TOPICS: Final = {
     "dead-letters": DEAD_LETTER,
     "alerts.deadline": ALERT,
     "alerts.pickup": ALERT,
+    "agreements": AGREEMENT_WORD,
+    "delivered": DELIVERED,
 }
 
 

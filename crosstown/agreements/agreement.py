@@ -1,0 +1,138 @@
+"""An agreement: who may receive what, why, until when; its light form is a handshake.
+
+A file `schemas/agreements/<id>.yaml`. What it names is allowed and nothing else is: a field that isn't
+named is absent from the bytes that leave. Source of the rules: docs/decisions/0023.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from crosstown.agencies import Id
+
+HANDSHAKE_DAYS: Final = 90
+"""For how long a handshake holds, from the day on which the last party has accepted it."""
+FOLDER: Final = "agreements"
+"""The folder in the contract repository."""
+
+EnvelopeField = Literal[
+    "agency", "type", "step", "occurred_at", "due_at", "jurisdiction", "place", "area", "concern",
+    "to_agency", "channel", "refs", "headline", "flags", "known_at", "via",
+]  # fmt: skip
+"""What may be named of the envelope; `event_id` and `record` always go out, under other names."""
+Sentence = Annotated[str, Field(min_length=10, max_length=500)]
+
+
+class _Ours(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Covered(_Ours):
+    """One contract whose events are covered, and the fields of its body that go out beside the envelope's."""
+
+    contract: str = Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")
+    payload: tuple[str, ...] = ()
+
+
+class Coarser(_Ours):
+    """What goes out less exactly than it came in."""
+
+    place: Literal["area"] | None = None
+    """`area`: in the place's stead its area, as `area:<area>`."""
+    times: Literal["day", "month"] | None = None
+    """All times that go out are those of the beginning of the day, or month, in UTC."""
+
+
+class Basis(_Ours):
+    """What a formal agreement rests on."""
+
+    law: Sentence
+    document: str = Field(min_length=1)
+    """Where the signed document lies."""
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    redisclosure: Sentence
+    """Whom the receiver may pass it on to."""
+
+
+class Delivery(_Ours):
+    """How it reaches the receiver."""
+
+    ways: tuple[Literal["http", "kafka", "webhook", "batch"], ...] = ("http",)
+    webhook: str = ""
+    """The receiver's address, https://…, where `webhook` is one of the ways."""
+
+
+class Agreement(_Ours):
+    """One agreement's file."""
+
+    id: Id
+    kind: Literal["handshake", "agreement"]
+    providers: tuple[Id, ...] = Field(min_length=1)
+    receiver: Id
+    stewards: dict[Id, str]
+    """The person who answers for it, by party: each provider and the receiver."""
+    purpose: Sentence
+    gives: Literal["events", "timelines"]
+    contracts: tuple[Covered, ...] = Field(min_length=1)
+    envelope: tuple[EnvelopeField, ...] = ()
+    identifiers: Literal["pseudonyms", "records"] = "pseudonyms"
+    """Whether the receiver sees records' own numbers or names that hold under this agreement only."""
+    coarser: Coarser = Coarser()
+    filter: str = ""
+    """Which events: an expression over the envelope's fields and `payload.<field>`; empty: all."""
+    jurisdictions: tuple[Id, ...] = Field(min_length=1)
+    """Whose territory's events; what lies within one is of it."""
+    since: dt.date | None = None
+    """The first day (UTC) whose sayings go out, by `known_at`; None: from the first day of the agreement."""
+    start: dt.date | None = None
+    end: dt.date | None = None
+    """The first day, and the first day on which it no longer holds, UTC; a handshake has neither."""
+    fresh_minutes: float | None = Field(None, gt=0)
+    """How late, at most, an event reaches the feed after it was accepted."""
+    quiet_days: float = Field(30, gt=0)
+    """After so many days without a match somebody is told."""
+    delivery: Delivery = Delivery()
+    basis: Basis | None = None
+    delete_within_days: int | None = Field(None, ge=0)
+    """By when the receiver deletes what it got, after the end; None: the agreement doesn't ask it."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Agreement:
+        if set(self.stewards) != set(self.parties) or not all(self.stewards.values()):
+            raise ValueError(f"stewards must name a person for each of {', '.join(self.parties)}")
+        if self.receiver in self.providers:
+            raise ValueError("the receiver can't be a provider")
+        if self.kind == "handshake":
+            if self.start or self.end or self.basis:
+                raise ValueError(f"a handshake holds {HANDSHAKE_DAYS} days from its acceptance and has no basis:"
+                                 " take start, end and basis out, or make it an agreement")  # fmt: skip
+        elif not (self.start and self.end and self.basis):
+            raise ValueError("an agreement needs start, end and basis")
+        elif self.end <= self.start:
+            raise ValueError(f"it would hold on no day: it ends {self.end} and starts {self.start}")
+        if ("webhook" in self.delivery.ways) != bool(self.delivery.webhook):
+            raise ValueError("delivery: the way webhook and its address belong together")
+        if len({one.contract for one in self.contracts}) < len(self.contracts):
+            raise ValueError("a contract stands twice")
+        return self
+
+    @property
+    def parties(self) -> tuple[str, ...]:
+        """Everyone who must accept it: the providers and the receiver."""
+        return (*self.providers, self.receiver)
+
+    @property
+    def terms(self) -> str:
+        """SHA-256 of all that it says, 64 hex digits: what is accepted is these terms and no others."""
+        said: dict[str, Any] = self.model_dump(mode="json")
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def topic(self) -> str:
+        """The topic of its feed."""
+        return f"feed.{self.id}"

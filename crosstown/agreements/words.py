@@ -1,0 +1,104 @@
+"""What parties say of agreements (asked, accepted, declined, revoked), and where one stands by it.
+
+Pure. The words lie in the topic `agreements`, each under a key of its own, kept for ever; the order in
+which they are read changes nothing. Source of the rules: docs/decisions/0023.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from crosstown.agreements.agreement import HANDSHAKE_DAYS, Agreement
+
+DAY: Final = 86_400_000_000
+LAPSES_DAYS: Final = 30
+"""After so many days a request that nobody has answered has lapsed."""
+State = Literal["waits", "not begun", "in force", "expired", "revoked", "declined"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One word of one party; `said_at` is microseconds UTC, `terms` the terms that are accepted."""
+
+    agreement: str
+    word: Literal["requested", "accepted", "declined", "revoked"]
+    party: str
+    by: str
+    said_at: int
+    terms: str = ""
+    because: str = ""
+    of: str = ""
+    """Of whom something is requested."""
+
+    @property
+    def key(self) -> bytes:
+        """Its key in the topic: no two words share one."""
+        return f"{self.agreement}:{self.said_at}:{self.word}:{self.party}".encode()
+
+
+class Standing(NamedTuple):
+    """Where an agreement stands now; `begins` and `ends` are microseconds UTC, 0 where not known yet."""
+
+    state: State
+    why: str
+    begins: int
+    ends: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything may flow."""
+        return self.state == "in force"
+
+
+def standing(agreement: Agreement, words: Iterable[Word], now: int) -> Standing:
+    """Where an agreement stands at `now`, by all that was said of it up to then.
+
+    It holds once every party has accepted its present terms, from `start` to `end` (a handshake: 90
+    days from the last acceptance), unless a party has revoked it, which is final for its id.
+    """
+    said = sorted((w for w in words if w.agreement == agreement.id and w.said_at <= now),
+                  key=lambda w: (w.said_at, w.key))  # fmt: skip
+    accepted = {
+        w.party: w.said_at for w in said if w.word == "accepted" and w.terms == agreement.terms
+    }
+    waiting = [party for party in agreement.parties if party not in accepted]
+    begins, ends = _term(agreement, max(accepted.values(), default=0) if not waiting else 0)
+    for word in said:
+        if word.word == "revoked" and word.party in agreement.parties:
+            return Standing(
+                "revoked", f"{word.party} has revoked it: {word.because}", begins, word.said_at
+            )
+    for word in reversed(said):
+        if word.word == "declined" and word.party in waiting and word.terms == agreement.terms:
+            return Standing("declined", f"{word.party} has declined it: {word.because}", 0, 0)
+    if waiting:
+        earlier = any(w.word == "accepted" for w in said)
+        changed = "its terms have changed; it " if earlier and not accepted else "it "
+        return Standing("waits", f"{changed}waits for {', '.join(waiting)} to accept", begins, ends)
+    if now < begins:
+        return Standing("not begun", f"it begins {_day(begins)}", begins, ends)
+    if now >= ends:
+        return Standing("expired", f"it ended {_day(ends)}", begins, ends)
+    return Standing("in force", f"until {_day(ends)}", begins, ends)
+
+
+def _term(agreement: Agreement, last_accepted: int) -> tuple[int, int]:
+    if agreement.start and agreement.end:
+        return _midnight(agreement.start), _midnight(agreement.end)
+    return last_accepted, last_accepted + HANDSHAKE_DAYS * DAY if last_accepted else 0
+
+
+def shared_since(agreement: Agreement, standing: Standing) -> int:
+    """From which `known_at` on sayings go out, microseconds UTC."""
+    return _midnight(agreement.since) if agreement.since else standing.begins
+
+
+def _midnight(day: dt.date) -> int:
+    return (day - dt.date(1970, 1, 1)).days * DAY
+
+
+def _day(at: int) -> str:
+    return (dt.datetime(1970, 1, 1) + dt.timedelta(microseconds=at)).date().isoformat()  # noqa: DTZ001 - UTC

@@ -1,0 +1,1 @@
+"""Who saw what: a log of every delivery that nobody can change unnoticed."""
