@@ -35,7 +35,7 @@ def riverton(tmp_path_factory: pytest.TempPathFactory, broker: Broker, server: S
 
 @pytest.fixture(scope="module")
 def own(riverton: City) -> Iterator[Own]:
-    with riverton.gateway() as one:
+    with riverton.gateway("all") as one:
         yield one
     assert "Traceback" not in one.log.read_text()
 
@@ -338,7 +338,7 @@ def test_client_that_takes_nothing_holds_up_others_or_hears_after_the_end(
 
 
 def test_kill_loses_or_doubles_a_number(riverton: City) -> None:
-    agreement = riverton.agree("kill-1", "riverton-schools")
+    agreement = riverton.agree("kill-1", "riverton-parks")
     total = 2_000
     got: list[int] = []
     done = threading.Event()
@@ -365,9 +365,9 @@ def test_kill_loses_or_doubles_a_number(riverton: City) -> None:
     with ThreadPoolExecutor(1) as one:
         try:
             for round_ in range(3):
-                with riverton.gateway() as own:
+                with riverton.gateway("killed") as own:
                     url[0] = own.url
-                    key[0] = key[0] or receiver(own, "riverton-schools").key
+                    key[0] = key[0] or receiver(own, "riverton-parks").key
                     reading = one.submit(read) if not round_ else reading
                     assert began.wait(30)
                     for _ in range(30):
@@ -385,7 +385,7 @@ def test_kill_loses_or_doubles_a_number(riverton: City) -> None:
 def test_end_of_the_gateway_waits_for_streams_or_looks_like_the_feeds_end(riverton: City) -> None:
     agreement = riverton.agree("end-1")
     riverton.write(agreement, 2)
-    with riverton.gateway() as own:
+    with riverton.gateway("ended") as own:
         tenants = receiver(own)
         in_force(tenants, "end-1")
         with tenants.stream("end-1") as stream:
@@ -398,7 +398,7 @@ def test_end_of_the_gateway_waits_for_streams_or_looks_like_the_feeds_end(rivert
 def test_one_agency_takes_all_the_room(riverton: City) -> None:
     riverton.agree("room-1")
     riverton.agree("room-2", "riverton-water")
-    with riverton.gateway() as own:
+    with riverton.gateway("full") as own:
         tenants, water = receiver(own), receiver(own, "riverton-water")
         in_force(tenants, "room-1")
         statuses = {}
