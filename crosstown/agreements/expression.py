@@ -363,4 +363,5 @@ def _micros(text: str, at: int) -> int:
     try:
         return instant(text)
     except ValueError as error:
-        raise bad(at, str(error), 'say e.g. timestamp("2026-01-31T00:00:00Z")') from None
+        mend = 'say e.g. timestamp("2026-01-31T00:00:00Z")'
+        raise bad(at, str(error), mend) from None from None
