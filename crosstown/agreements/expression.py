@@ -364,4 +364,4 @@ def _micros(text: str, at: int) -> int:
         return instant(text)
     except ValueError as error:
         mend = 'say e.g. timestamp("2026-01-31T00:00:00Z")'
-        raise bad(at, str(error), mend) from None from None
+        raise bad(at, str(error), mend) from None
