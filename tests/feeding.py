@@ -1,245 +1,237 @@
-"""Feeds as a receiver over HTTP meets them: written by hand, agreed by hand, on a shared Kafka."""
+"""A town whose intake and feeds run on a Kafka of its own, and what its receivers can read."""
 
 from __future__ import annotations
 
-import datetime as dt
-import json
+import os
 import shutil
+import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 import fastavro
-import httpx
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from pushing import Own, gateway, key_of
+import psutil  # type: ignore[import-untyped]
+from confluent_kafka import Consumer, KafkaError
 
 from crosstown import kafka
+from crosstown.agreements import word_log
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
+from crosstown.bodies import publish_bodies
 from crosstown.broker import Broker
-from crosstown.codec import encode, frame
-from crosstown.formats import AGREEMENT_WORD
-from crosstown.home import Endpoints
+from crosstown.cluster import Cluster
+from crosstown.feeds.told_before import ToldBefore, told_before
+from crosstown.home import Endpoints, Home
+from crosstown.login import account
+from crosstown.own_values import body_of
+from crosstown.prepare import prepare
 from crosstown.registry import Registry
 from crosstown.registry_server import Server
+from crosstown.repository import Repository
+from crosstown.running_program import RunningProgram
 from crosstown.settings import Settings
+from crosstown.sweep import messages
 
-ROOT = Path(__file__).parents[1]
-FEED = {
-    "type": "record", "name": "FeedEvent", "namespace": "crosstown.feed.test",
-    "fields": [
-        {"name": "number", "type": "long"},
-        {"name": "change", "type": {"type": "enum", "name": "Change", "symbols": ["SAID", "GONE"]}},
-        {"name": "event", "type": "string"}, {"name": "record", "type": "string"},
-        {"name": "said", "type": ["null", {"type": "record", "name": "Said", "fields": [
-            {"name": "type", "type": "string"},
-            {"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
-            {"name": "weight", "type": ["null", "double"], "default": None},
-        ]}]},
-    ],
-}  # fmt: skip
-"""What a feed's value looks like, for these tests."""
-PLAIN = False
-"""There are no certificates here; reading those of the world takes httpx 20 ms a request."""
-MARCH = dt.datetime(2026, 3, 2, 8, 30, tzinfo=dt.UTC)
+SINCE = "2026-01-01"
 
 
-@dataclass
-class City:
-    """A Kafka and a registry with feeds, agreements and one gateway at a time."""
+class Said(NamedTuple):
+    """One message of a feed; `offset` is where it lies."""
 
-    home: Path
-    settings: Settings
-    where: Endpoints
-    registry: str
-    schemas: Path
-    producers: dict[str, Any] = field(default_factory=dict)
-    last: dict[str, int] = field(default_factory=dict)
+    number: int
+    change: str
+    fields: Mapping[str, Any]
+    offset: int
 
-    def agree(self, id_: str, receiver: str = "riverton-tenants", *, accepted: bool = True,
-              **more: Any) -> Agreement:  # fmt: skip
-        """A handshake by its file, accepted by all; the file may be written again."""
-        agreement = Agreement.model_validate({
-            "id": id_, "kind": "handshake", "providers": ["riverton-311"], "receiver": receiver,
-            "stewards": {"riverton-311": "Dana Ruiz", receiver: "Sam Abara"}, "gives": "events",
-            "purpose": "So that these tests can be carried out.", "jurisdictions": ["us-xx-riverton"],
-            "contracts": [{"contract": "riverton-311/requests"}], "envelope": ["type", "occurred_at"],
-            **more,
-        })  # fmt: skip
-        file = self.schemas / "agreements" / f"{id_}.yaml"
-        said = agreement.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-        file.write_text(json.dumps(said), "utf-8")
-        if accepted:
-            for party in agreement.parties:
-                self.say(agreement, "accepted", party)
-        return agreement
-
-    def say(
-        self, agreement: Agreement,
-        word: Literal["requested", "accepted", "declined", "revoked"], party: str, **more: Any,
-    ) -> None:  # fmt: skip
-        """A word of a party, as the command line would write it."""
-        at = more.pop("said_at", time.time_ns() // 1000)
-        one = Word(agreement=agreement.id, word=word, party=party, by="somebody", said_at=at,
-                   terms=agreement.terms, **more)  # fmt: skip
-        fields = {name: getattr(one, name) for name in one.__slots__}
-        self._send("agreements", one.key, frame(1, encode(AGREEMENT_WORD, fields)))
-
-    def make(self, agreement: Agreement) -> None:
-        """Its feed's topic."""
-        admin = AdminClient(kafka.client(self.settings, self.where))
-        kafka.ensure_topics(admin, [kafka.Topic(agreement.topic, 1, kafka.TIMED)])
-
-    def write(self, agreement: Agreement, count: int = 1, each: int = 10, **said: Any) -> int:
-        """So many more messages in its feed, in transactions of some `each`; gives the last number."""
-        if agreement.topic not in self.producers:
-            self.make(agreement)
-            with Registry(self.registry) as registry:
-                id_ = registry.register(f"{agreement.topic}-value", json.dumps(FEED))
-            one = Producer(kafka.producer(self.settings, self.where,
-                                          transactional_id=agreement.topic, linger_ms=0))  # fmt: skip
-            one.init_transactions(10)
-            self.producers[agreement.topic] = one, id_
-        producer, schema_id = self.producers[agreement.topic]
-        schema = fastavro.parse_schema(FEED)
-        number = self.last.get(agreement.id, 0)
-        end = number + count
-        while number < end:
-            producer.begin_transaction()
-            for number in range(number + 1, min(end, number + each) + 1):
-                fields = {"number": number, "change": "SAID", "event": f"event-{number}", "record": "r",
-                          "said": {"type": "test", "occurred_at": MARCH, "weight": None, **said}}  # fmt: skip
-                producer.produce(agreement.topic, _framed(schema_id, schema, fields), str(number))
-            producer.commit_transaction(10)
-        self.last[agreement.id] = end
-        return end
-
-    def drop(self, agreement: Agreement, before: int) -> None:
-        """Time takes away what lies before an offset."""
-        admin = AdminClient(kafka.client(self.settings, self.where))
-        for one in admin.delete_records([TopicPartition(agreement.topic, 0, before)]).values():
-            one.result(10)
-
-    def _send(self, topic: str, key: bytes, value: bytes) -> None:
-        if "" not in self.producers:
-            self.producers[""] = Producer(kafka.producer(self.settings, self.where, linger_ms=0)), 0
-        self.producers[""][0].produce(topic, value, key)
-        assert self.producers[""][0].flush(10) == 0
-
-    @contextmanager
-    def gateway(self, name: str, **env: str) -> Iterator[Own]:
-        """A gateway with a home of its own, from its start to its end."""
-        home = self.home / name
-        home.mkdir(exist_ok=True)
-        with gateway(home, CROSSTOWN_BOOTSTRAP=self.where.bootstrap, CROSSTOWN_REGISTRY=self.registry,
-                     CROSSTOWN_KAFKA=json.dumps(self.settings.kafka), CROSSTOWN_SCHEMAS=str(self.schemas),
-                     **env) as own:  # fmt: skip
-            yield own
+    @property
+    def thing(self) -> str:
+        """The name of the event or case that it's about."""
+        return str(self.fields.get("event") or self.fields.get("case"))
 
 
-def _framed(schema_id: int, schema: Any, fields: dict[str, Any]) -> bytes:
-    stream = BytesIO()
-    fastavro.schemaless_writer(stream, schema, fields)
-    return frame(schema_id, stream.getvalue())
+def handshake(name: str, receiver: str = "xx-county-health", **more: str) -> str:
+    """An agreement's file: what 311 says in the envelope's own words."""
+    said = {
+        "id": name, "kind": "handshake", "providers": "[riverton-311]", "receiver": receiver,
+        "stewards": f"{{riverton-311: Dana Ruiz, {receiver}: Lena Whitfield}}",
+        "purpose": "Nurses know what was reported.", "gives": "events",
+        "contracts": "[{contract: any/events}]", "envelope": "[type, step, occurred_at, headline]",
+        "jurisdictions": "[us-xx-riverton]", "since": SINCE, "identifiers": "records",
+        "delivery": "{ways: [http, kafka]}", **more,
+    }  # fmt: skip
+    return "".join(f"{key}: {value}\n" for key, value in said.items())
 
 
-def city(folder: Path, broker: Broker, server: Server) -> City:
-    """One of a test module's own, on the session's Kafka: name your agreements apart."""
-    home, schemas = folder / "home", folder / "schemas"
-    home.mkdir()
-    shutil.copytree(ROOT / "schemas", schemas, ignore=shutil.ignore_patterns("*.py", "agreements"))
-    (schemas / "agreements").mkdir()
-    where = Endpoints(broker.bootstrap, server.url)
-    settings = Settings(
-        home=home, bootstrap=broker.bootstrap, registry=server.url, kafka=broker.login
-    )
-    admin = AdminClient(kafka.client(settings, where))
-    kafka.ensure_topics(admin, kafka.own_topics(1))
-    name, password = server.login
-    named = server.url.replace("//", f"//{name}:{password}@")
-    return City(home, settings, where, named, schemas)
+def body(number: str | int, agency: str = "riverton-311", **more: Any) -> dict[str, Any]:
+    """Something was reported in Riverton."""
+    return {
+        "agency": agency, "record": f"{agency}/request/{number}", "type": "request.opened",
+        "step": "REPORTED", "occurred_at": "2026-03-02T08:30:00Z",
+        "jurisdiction": "us-xx-riverton", **more,
+    }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Receiver:
-    """One with a key, who reads."""
+class Town:
+    """Broker, registry, intake and feeds, over contracts of the test's own."""
 
-    url: str
-    key: str
+    def __init__(self, home: Path, files: Mapping[str, str], partitions: int = 1) -> None:
+        self.city = home / "contracts"
+        shutil.copytree(Repository.load().path, self.city)
+        shutil.rmtree(self.city / "agreements")
+        (self.city / "agreements").mkdir()
+        for name, text in files.items():
+            self.write(name, text)
+        self.broker = Broker(Settings(home=home)).start()
+        where = Endpoints(self.broker.bootstrap, "")
+        self._server = Server(Settings(home=home), where).start()
+        self.settings = Settings(
+            home=home, bootstrap=self.broker.bootstrap, registry=self._server.url,
+            schemas=self.city, partitions=partitions,
+        )  # fmt: skip
+        self.where = Endpoints(self.broker.bootstrap, self._server.url)
+        prepare(self.settings, self.where)
+        self._registry = Registry.at(self.settings, self.where)
+        self._programs: dict[str, RunningProgram] = {}
 
-    def get(self, path: str = "/feeds", timeout: float = 30, **headers: str) -> httpx.Response:
-        """Ask for something."""
-        return httpx.get(
-            self.url + path, headers=self.headers(**headers), timeout=timeout, verify=PLAIN
+    def close(self) -> None:
+        for name in list(self._programs):
+            self.stop(name)
+        self._registry.close()
+        self._server.close()
+        self.broker.stop()
+
+    def write(self, name: str, text: str) -> None:
+        """Put an agreement's file there."""
+        (self.city / "agreements" / f"{name}.yaml").write_text(text, "utf-8")
+
+    def agreement(self, name: str) -> Agreement:
+        return Repository.of(self.settings).agreements[name]
+
+    def start(self, *names: str) -> None:
+        """Start programs, and wait until they say that they are ready."""
+        for name in names:
+            env = {
+                "CROSSTOWN_HOME": str(self.settings.home), "CROSSTOWN_SUPERVISED": "1",
+                "CROSSTOWN_BOOTSTRAP": self.where.bootstrap, "CROSSTOWN_REGISTRY": self.where.registry,
+                "CROSSTOWN_SCHEMAS": str(self.city),
+            }  # fmt: skip
+            home = Home(self.settings.home)
+            one = RunningProgram(name, f"streams.{name}", home, lambda env=env: env)  # type: ignore[misc]
+            one.launch()
+            self._programs[name] = one
+        until(lambda: all(self._programs[name].answers() for name in names))
+
+    def stop(self, name: str) -> None:
+        self._programs.pop(name).stop(10)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, the death confirmed by its absence, and another one started."""
+        pid = self._programs[name].pid
+        assert pid is not None
+        victim = psutil.Process(pid)
+        os.kill(pid, signal.SIGKILL)
+        self._programs[name].stop(1)
+        assert not victim.is_running()
+        self.start(name)
+
+    def alive(self, name: str) -> bool:
+        return self._programs[name].alive()
+
+    def log(self, name: str) -> str:
+        return (Home(self.settings.home).logs / f"{name}.log").read_text("utf-8")
+
+    def say(self, word: str, name: str, *parties: str) -> int:
+        """Each party says a word of an agreement's present terms; the moment of the last one."""
+        one = self.agreement(name)
+        at = 0
+        for party in parties or one.parties:
+            at = time.time_ns() // 1000
+            said = Word(agreement=name, word=word, party=party, by="a steward", said_at=at,  # type: ignore[arg-type]
+                        terms=one.terms, because="of a test")  # fmt: skip
+            word_log.say(self.settings, self.where, said)
+        return at
+
+    def publish(self, bodies: Iterable[Mapping[str, Any]], agency: str = "riverton-311") -> None:
+        repository = Repository.of(self.settings)
+        contract = repository.contracts["any/events"]
+        done = publish_bodies(
+            self.settings, self.where, repository, contract, bodies, agency, None, "event"
         )
+        assert not done.rejected, done.rejected[:3]
 
-    def headers(self, **more: str) -> dict[str, str]:
-        """Its key, and what else is said."""
-        return {"Authorization": f"Bearer {self.key}",
-                **{name.replace("_", "-"): value for name, value in more.items()}}  # fmt: skip
+    def feed(self, name: str) -> list[Said]:
+        """All that lies in a feed, as its receiver reads it; none where there is no feed."""
+        topic = f"feed.{name}"
+        with Reader(self, {}) as reader:
+            if topic not in reader.list_topics(timeout=10).topics:
+                return []
+        return [self.said(m) for m in messages(self.settings, self.where, topic, 0)]
 
-    def lines(self, id_: str, query: str = "") -> list[dict[str, Any]]:
-        """Messages as lines."""
-        answer = self.get(f"/feeds/{id_}/events{query}")
-        assert answer.status_code == 200, answer.text
-        assert answer.headers["content-type"].startswith("application/x-ndjson")
-        return [json.loads(line) for line in answer.text.splitlines()]
+    def said(self, message: Any) -> Said:
+        value = message.value()
+        schema = fastavro.parse_schema(
+            _json(self._registry.schema(int.from_bytes(value[1:5], "big")))
+        )
+        fields: Any = fastavro.schemaless_reader(BytesIO(body_of(value)), schema, None)
+        assert message.key() == str(fields["number"]).encode()
+        return Said(fields["number"], fields["change"], fields, message.offset())
 
-    @contextmanager
-    def stream(self, id_: str, since: int | None = None, timeout: float = 30) -> Iterator[Stream]:
-        """Messages as a stream, as a browser's EventSource asks for it."""
-        headers = self.headers(Accept="text/event-stream")
-        if since is not None:
-            headers["Last-Event-ID"] = str(since)
-        with httpx.stream(
-            "GET", f"{self.url}/feeds/{id_}/events", headers=headers, timeout=timeout, verify=PLAIN
-        ) as answer:
-            yield Stream(answer)
+    def delivered(self) -> list[ToldBefore]:
+        return list(told_before(self.settings, self.where))
 
+    def account(self, agency: str) -> dict[str, Any]:
+        """An account for an agency, as `crosstown agency add` gives one; its client's settings."""
+        from crosstown.plan import plan
 
-class Stream:
-    """Server-sent events as the standard reads them."""
-
-    def __init__(self, answer: httpx.Response) -> None:
-        self.answer = answer
-        self._lines = answer.iter_lines()
-        self.comments = 0
-
-    def __iter__(self) -> Iterator[tuple[str, int, dict[str, Any]]]:
-        """Kind, id and data of each event."""
-        kind, id_, data = "message", 0, ""
-        for line in self._lines:
-            name, _, value = line.partition(": ")
-            match name:
-                case "event":
-                    kind = value
-                case "id":
-                    id_ = int(value)
-                case "data":
-                    data = value
-                case "" if data:
-                    yield kind, id_, json.loads(data)
-                    kind, data = "message", ""
-                case ":":
-                    self.comments += 1
-
-    def take(self, count: int) -> list[int]:
-        """The ids of the next ones."""
-        found = []
-        for kind, id_, _ in self:
-            assert kind == "message"
-            found.append(id_)
-            if len(found) == count:
-                break
-        return found
+        cluster = Cluster(self.settings, self.where)
+        want = cluster.wanted(agency)
+        found = cluster.found(want, with_quotas=False).with_user(agency)
+        cluster.carry_out_harmless(plan(want, found), want)
+        cluster.set_password(agency, f"secret of {agency}")
+        cluster.close()
+        how = account("SCRAM-SHA-512", agency, f"secret of {agency}")
+        return {"bootstrap.servers": self.where.bootstrap, "log_level": 0, **how}
 
 
-def receiver(own: Own, agency: str = "riverton-tenants") -> Receiver:
-    """Somebody with a key at a gateway."""
-    return Receiver(own.url, key_of(own.home, agency))
+@contextmanager
+def Reader(town: Town, how: Mapping[str, Any]) -> Iterator[Any]:  # noqa: N802 - it is one
+    """A consumer, of an account's or of the operator's."""
+    ours = kafka.consumer(town.settings, town.where, group_id="test")
+    given = (
+        {**how, "group.id": f"{how['sasl.username']}.test", "auto.offset.reset": "earliest"}
+        if how
+        else {}
+    )
+    one = Consumer({**(given or ours), "error_cb": lambda _: None})
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+def refusal(reader: Any, seconds: float) -> float:
+    """How long it takes until a reader is refused, in seconds; fails where it isn't."""
+    began = time.monotonic()
+    while time.monotonic() < began + seconds:
+        message = reader.poll(0.1)
+        if message is not None and message.error() is not None:
+            assert message.error().code() == KafkaError.TOPIC_AUTHORIZATION_FAILED, message.error()
+            return time.monotonic() - began
+    raise AssertionError(f"it still reads after {seconds} s")
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something; fails after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.3)
+
+
+def _json(text: str) -> Any:
+    import json
+
+    return json.loads(text)

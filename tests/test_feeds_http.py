@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from feeding import City, Receiver, Stream, city, receiver
+from receiving import City, Receiver, Stream, city, receiver
 from installation import call
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
