@@ -79,13 +79,13 @@ gateway_events: Final = Counter(
     "Events pushed to the gateway by status: 202 in Kafka, 403 and 422 refused, 503 to be sent again.",
     ["agency", "status"],
 )
-feed_messages: Final = Counter(
-    "crosstown_feed_messages",
+gateway_messages: Final = Counter(
+    "crosstown_gateway_messages",
     "Messages of feeds that were noted and then handed out, by agreement and way.",
     ["agreement", "way"],
 )
-feed_streams: Final = Gauge(
-    "crosstown_feed_streams", "Streams of a feed that are open at the gateway.", ["agreement"]
+gateway_streams: Final = Gauge(
+    "crosstown_gateway_streams", "Streams of a feed that are open at the gateway.", ["agreement"]
 )
 schemas: Final = Gauge("crosstown_registry_schemas", "Schemas that the registry holds.")
 alerts: Final = Counter("crosstown_alerts", "Alerts that were sent.", ["rule"])

@@ -7,21 +7,20 @@ GET /feeds/... <── noted <── key and agreement <── feed.<agreement>,
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from crosstown.agreements.following import Following
+from crosstown.audit.log import AccessLog
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Key
 from crosstown.errors import Stop, Unavailable
 from crosstown.gateway.app import application
 from crosstown.gateway.delivery import Delivery
 from crosstown.gateway.entry import Entry
-from crosstown.gateway.feeds.lines import Lines
-from crosstown.gateway.feeds.noting import InMemory, Noting
+from crosstown.gateway.feeds.noting import Noting
 from crosstown.gateway.feeds.past import Past
 from crosstown.gateway.feeds.routes import Feeds
 from crosstown.gateway.feeds.serving import Serving
@@ -66,8 +65,8 @@ async def _serve(program: Program, at: Address, delivery: Delivery) -> None:
 
     try:
         async with _feeds(program, entry, delivery) as (serving, fatal):
-            feeds = Feeds(entry, serving, lambda subject: delivery.registry.latest(subject).schema)
-            async with listening(application(publishing, feeds, not_ready), at):
+            app = application(publishing, Feeds(entry, serving), not_ready)
+            async with listening(app, at):
                 program.ready(url=at.url)
                 log.info("listens at %s", at.url)
                 await _look_after(program, at, delivery, fatal)
@@ -81,17 +80,11 @@ async def _feeds(
     program: Program, entry: Entry, delivery: Delivery
 ) -> AsyncIterator[tuple[Serving, Callable[[], str]]]:
     """All that reads for feeds, and why it can't go on, if it can't."""
-    loop = asyncio.get_running_loop()
     where = program.settings, program.endpoints
-
-    def changed() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
-            loop.call_soon_threadsafe(lambda: serving.wake())  # noqa: PLW0108 - it's made below
-
-    following = Following(*where, changed)
-    tails, past, noting = Tails(*where).start(), Past(*where), Noting(InMemory())
-    serving = Serving(entry, following, tails, past, Lines(delivery.registry.schema), noting)
-    following.start()
+    following, tails = Following(*where).start(), Tails(*where).start()
+    past, access = Past(*where), AccessLog(*where, f"gateway-{program.settings.slot}")
+    noting = Noting(access)
+    serving = Serving(entry, following, tails, past, noting, delivery.registry.schema)
     watching = asyncio.create_task(serving.watch())
     try:
         yield serving, lambda: following.fatal or tails.fatal
@@ -101,6 +94,7 @@ async def _feeds(
         tails.close()
         past.close()
         noting.close()
+        await asyncio.to_thread(access.close)
 
 
 async def _look_after(

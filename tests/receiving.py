@@ -24,27 +24,15 @@ from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
 from crosstown.broker import Broker
 from crosstown.codec import encode, frame
+from crosstown.feeds.form import form
 from crosstown.formats import AGREEMENT_WORD
 from crosstown.home import Endpoints
 from crosstown.registry import Registry
 from crosstown.registry_server import Server
+from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-FEED = {
-    "type": "record", "name": "FeedEvent", "namespace": "crosstown.feed.test",
-    "fields": [
-        {"name": "number", "type": "long"},
-        {"name": "change", "type": {"type": "enum", "name": "Change", "symbols": ["SAID", "GONE"]}},
-        {"name": "event", "type": "string"}, {"name": "record", "type": "string"},
-        {"name": "said", "type": ["null", {"type": "record", "name": "Said", "fields": [
-            {"name": "type", "type": "string"},
-            {"name": "occurred_at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
-            {"name": "weight", "type": ["null", "double"], "default": None},
-        ]}]},
-    ],
-}  # fmt: skip
-"""What a feed's value looks like, for these tests."""
 PLAIN = False
 """There are no certificates here; reading those of the world takes httpx 20 ms a request."""
 MARCH = dt.datetime(2026, 3, 2, 8, 30, tzinfo=dt.UTC)
@@ -98,27 +86,34 @@ class City:
 
     def write(self, agreement: Agreement, count: int = 1, each: int = 10, **said: Any) -> int:
         """So many more messages in its feed, in transactions of some `each`; gives the last number."""
-        if agreement.topic not in self.producers:
-            self.make(agreement)
-            with Registry(self.registry) as registry:
-                id_ = registry.register(f"{agreement.topic}-value", json.dumps(FEED))
-            one = Producer(kafka.producer(self.settings, self.where,
-                                          transactional_id=agreement.topic, linger_ms=0))  # fmt: skip
-            one.init_transactions(10)
-            self.producers[agreement.topic] = one, id_
-        producer, schema_id = self.producers[agreement.topic]
-        schema = fastavro.parse_schema(FEED)
+        producer, schema_id, schema = self._writer(agreement)
         number = self.last.get(agreement.id, 0)
         end = number + count
+        said = {"type": "test", "occurred_at": MARCH, **said}
         while number < end:
             producer.begin_transaction()
-            for number in range(number + 1, min(end, number + each) + 1):
-                fields = {"number": number, "change": "SAID", "event": f"event-{number}", "record": "r",
-                          "said": {"type": "test", "occurred_at": MARCH, "weight": None, **said}}  # fmt: skip
-                producer.produce(agreement.topic, _framed(schema_id, schema, fields), str(number))
+            for _ in range(min(each, end - number)):
+                number += 1
+                value = _value(schema_id, schema, {"number": number, "change": "SAID",
+                               "event": f"event-{number}", "record": "r", "said": said})  # fmt: skip
+                producer.produce(agreement.topic, value, str(number))
             producer.commit_transaction(10)
         self.last[agreement.id] = end
         return end
+
+    def _writer(self, agreement: Agreement) -> Any:
+        """Producer, schema's id and schema of an agreement's terms."""
+        if agreement.terms not in self.producers:
+            self.make(agreement)
+            schema = form(agreement, Repository.load(self.schemas).contracts)
+            with Registry(self.registry) as registry:
+                registry.set_compatibility(f"{agreement.topic}-value", "NONE")
+                id_ = registry.register(f"{agreement.topic}-value", json.dumps(schema))
+            one = Producer(kafka.producer(self.settings, self.where,
+                                          transactional_id=agreement.topic, linger_ms=0))  # fmt: skip
+            one.init_transactions(10)
+            self.producers[agreement.terms] = one, id_, fastavro.parse_schema(schema)
+        return self.producers[agreement.terms]
 
     def drop(self, agreement: Agreement, before: int) -> None:
         """Time takes away what lies before an offset."""
@@ -143,7 +138,7 @@ class City:
             yield own
 
 
-def _framed(schema_id: int, schema: Any, fields: dict[str, Any]) -> bytes:
+def _value(schema_id: int, schema: Any, fields: dict[str, Any]) -> bytes:
     stream = BytesIO()
     fastavro.schemaless_writer(stream, schema, fields)
     return frame(schema_id, stream.getvalue())
@@ -228,6 +223,8 @@ class Stream:
                     kind, data = "message", ""
                 case ":":
                     self.comments += 1
+                case _:
+                    pass
 
     def take(self, count: int) -> list[int]:
         """The ids of the next ones."""

@@ -24,12 +24,20 @@ _SHORT: Final = {
 }  # fmt: skip
 _MORE: Final = {
     "terms": {"type": "string", "description": "SHA-256 of the terms: these were accepted."},
-    "agreement": {"type": "object", "description": "The terms, as in the agreement's file."},
-    "obligations": {**_TEXTS, "description": "What the receiver must do, in sentences."},
+    "in_words": {
+        "type": "object",
+        "additionalProperties": {"type": "string"},
+        "description": "The terms in words.",
+    },
+    "agreement": {
+        "type": "object",
+        "description": "The terms for programs, each field's sensitivity.",
+    },
+    "delete_by": {**_TIME, "description": "After its end: by when what was got must be deleted."},
     "first": {**_NUMBER, "description": "The first number that is kept; 0: none is."},
     "last": {**_NUMBER, "description": "The last number."},
     "count": {**_NUMBER, "description": "How many messages are kept."},
-    "schema": {"type": ["object", "null"], "description": "The Avro schema of a message."},
+    "schema": {"type": "object", "description": "The Avro schema of a message."},
 }
 SCHEMAS: Final[dict[str, Any]] = {
     "Feed": {"type": "object", "required": list(_SHORT), "properties": _SHORT},
@@ -40,9 +48,10 @@ SCHEMAS: Final[dict[str, Any]] = {
     },
     "Manifest": {"type": "object", "required": [*_SHORT, *_MORE], "properties": {**_SHORT, **_MORE}},
     "Message": {
-        "type": "object", "description": "The rest is as the manifest's schema says; times in ISO 8601, UTC.",
+        "type": "object", "description": "As the manifest's schema says, times in ISO 8601, UTC. UNREADABLE: said under earlier"
+        " terms in a form that today's can't show.",
         "required": ["number", "change", "said"],
-        "properties": {"number": {"type": "integer", "minimum": 1}, "change": {"enum": ["SAID", "GONE"]},
+        "properties": {"number": {"type": "integer", "minimum": 1}, "change": {"enum": ["SAID", "GONE", "UNREADABLE"]},
                        "said": {"type": ["object", "null"]}},
     },
 }  # fmt: skip

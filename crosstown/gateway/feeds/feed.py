@@ -21,12 +21,13 @@ _number = attrgetter("number")
 
 @dataclass(slots=True)
 class Message:
-    """One message of a feed; `value` is framed, `line` its JSON once it has been made."""
+    """One message of a feed; `value` is framed, `line` its JSON as `by` has opened it."""
 
     number: int
     offset: int
     value: bytes
     line: bytes = b""
+    by: object = None
 
 
 class Feed:
@@ -41,6 +42,8 @@ class Feed:
         self.last = 0
         self.at_end = False
         self.places = Places()
+        self.opening = asyncio.Lock()
+        """Held while messages are opened: once for all readers."""
         self._held: list[Message] = []
         self._size = 0
         self._news = asyncio.Event()

@@ -4,56 +4,56 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from io import BytesIO
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any
 
-import fastavro
-
-from crosstown.errors import Refused, Unavailable
-from crosstown.own_values import body_of
+from crosstown.agreements.agreement import Agreement
+from crosstown.contract import Contract
+from crosstown.errors import Refused
+from crosstown.feeds.form import form
+from crosstown.opened import Opener
 from crosstown.reading import plain_text
-
-_BAD: Final = (Refused, ValueError, TypeError, EOFError, IndexError, KeyError, OverflowError)
 
 
 class Lines:
-    """Opens messages with the schemas that they were written with, as the registry has them."""
+    """Opens one feed's messages in the form of today's terms, whatever they were said under.
 
-    def __init__(self, schema_text: Callable[[int], str]) -> None:
-        self._schema_text = schema_text
-        self._schemas: dict[int, Any] = {}
+    So a field that the terms no longer name doesn't go out again. `schema_text` gives a schema by its
+    id and may raise `Unavailable`.
+    """
 
-    def knows(self, value: bytes) -> bool:
-        """Whether a message can be opened without asking the registry."""
-        return int.from_bytes(value[1:5], "big") in self._schemas
-
-    def learn(self, value: bytes) -> None:
-        """Ask the registry for a message's schema; `Unavailable` where it doesn't say."""
-        schema_id = int.from_bytes(value[1:5], "big")
-        try:
-            text = self._schema_text(schema_id)
-            self._schemas[schema_id] = fastavro.parse_schema(json.loads(text))
-        except Refused as error:
-            raise Unavailable(f"schema {schema_id} isn't in the registry: {error}") from None
+    def __init__(
+        self, agreement: Agreement, contracts: Mapping[str, Contract],
+        schema_text: Callable[[int], str],
+    ) -> None:  # fmt: skip
+        self.schema = form(agreement, contracts)
+        self._opener = Opener(schema_text, self.schema, own=True)
 
     def line(self, number: int, value: bytes) -> bytes:
-        """A message as a line without its end; `Unavailable` where nothing opens it."""
+        """A message as a line without its end. `Unavailable` where the registry doesn't answer.
+
+        What can't be said in today's form is a line that says so: its number is not left out.
+        """
         try:
-            schema = self._schemas[int.from_bytes(value[1:5], "big")]
-            fields: Any = fastavro.schemaless_reader(BytesIO(body_of(value)), schema, None)
-            return _json({**fields, "number": number}).encode("utf-8")
-        except _BAD as error:
-            raise Unavailable(f"message {number} can't be opened: {type(error).__name__}") from None
+            return json_line({**self._opener.row(value), "number": number})
+        except Refused as error:
+            return json_line(
+                {"number": number, "change": "UNREADABLE", "said": None, "why": error.reason}
+            )
 
 
-def _json(fields: dict[str, Any]) -> str:
+def json_line(fields: dict[str, Any]) -> bytes:
+    """A row as JSON without spaces."""
     try:
-        return json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"),
-                          default=plain_text)  # fmt: skip
+        text = _json(fields)
     except ValueError:
-        return json.dumps(_finite(fields), ensure_ascii=False, separators=(",", ":"),
-                          default=plain_text)  # fmt: skip
+        text = _json(_finite(fields))
+    return text.encode("utf-8", "replace")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"),
+                      default=plain_text)  # fmt: skip
 
 
 def _finite(value: Any) -> Any:

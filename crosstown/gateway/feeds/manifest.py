@@ -6,6 +6,8 @@ import datetime as dt
 from typing import Any
 
 from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.plain import as_fields, sentences
+from crosstown.agreements.rules import Ground
 from crosstown.agreements.words import DAY, Standing
 
 
@@ -20,34 +22,26 @@ def in_short(agreement: Agreement, now: Standing) -> dict[str, Any]:
 
 
 def manifest(
-    agreement: Agreement, now: Standing, schema: dict[str, Any] | None, first: int, last: int
-) -> dict[str, Any]:
-    """All of one; `schema` is None where the feed has said nothing yet."""
-    said = agreement.model_dump(mode="json", exclude={"delivery"})
+    agreement: Agreement, ground: Ground, now: Standing, schema: dict[str, Any], kept: tuple[int, int]
+) -> dict[str, Any]:  # fmt: skip
+    """All of one; `kept` are the first and the last number that the feed holds, 0 where it has none."""
+    first, last = kept
     return {
         **in_short(agreement, now),
         "terms": agreement.terms,
-        "agreement": said,
-        "obligations": obligations(agreement, now),
+        "in_words": dict(sentences(agreement, ground)),
+        "agreement": as_fields(agreement, ground),
+        "delete_by": _delete_by(agreement, now),
         "first": first, "last": last, "count": last - first + 1 if first else 0,
         "schema": schema,
     }  # fmt: skip
 
 
-def obligations(agreement: Agreement, now: Standing) -> list[str]:
-    """What the receiver must do, in sentences."""
-    found = [f"Use it for this alone: {agreement.purpose}"]
-    if agreement.basis is not None:
-        found.append(f"Passing it on: {agreement.basis.redisclosure}")
-    if agreement.delete_within_days is not None:
-        days = agreement.delete_within_days
-        if now.state in ("revoked", "expired"):
-            found.append(
-                f"Delete what you got by {iso(now.ends + days * DAY)}; it can't be called back."
-            )
-        else:
-            found.append(f"Delete what you got within {days} days of its end.")
-    return found
+def _delete_by(agreement: Agreement, now: Standing) -> str | None:
+    """When all that was received must be deleted; it can't be called back."""
+    if agreement.delete_within_days is None or now.state not in ("revoked", "expired"):
+        return None
+    return iso(now.ends + agreement.delete_within_days * DAY)
 
 
 def _standing(now: Standing) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, NamedTuple, Protocol
+from dataclasses import asdict, dataclass
+from typing import Final, Protocol
 
-WRITERS: Final = 8
+WRITERS: Final = 16
 """Notes that are under way at one time."""
 
 
@@ -16,10 +17,11 @@ class AccessLog(Protocol):
     def append(
         self, *, agency: str, agreement: str, purpose: str, way: str, first: int, last: int, count: int
     ) -> None:  # fmt: skip
-        """Return once it is written for good; `Unavailable` where it can't be: then nothing goes out."""
+        """Return once it is written for good; `Unavailable` or `Refused` where not: then nothing goes out."""
 
 
-class Access(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Access:
     """Messages `first` to `last` of an agreement are about to go to an agency."""
 
     agency: str
@@ -57,9 +59,7 @@ class Noting:
         going = self._under_way.get(access)
         if going is None:
             loop = asyncio.get_running_loop()
-            going = loop.run_in_executor(
-                self._workers, lambda: self._log.append(**access._asdict())
-            )
+            going = loop.run_in_executor(self._workers, lambda: self._log.append(**asdict(access)))
             self._under_way[access] = going
             going.add_done_callback(lambda _: self._under_way.pop(access, None))
         await asyncio.shield(going)

@@ -11,7 +11,7 @@ from typing import Final, NoReturn
 
 from aiohttp import web
 
-from crosstown.errors import Unavailable
+from crosstown.errors import Refused, Unavailable
 from crosstown.gateway.feeds.asked import STREAM, Asked
 from crosstown.gateway.feeds.feed import Message
 from crosstown.gateway.feeds.serving import CHUNK, Reader, Serving
@@ -33,17 +33,18 @@ class Sending:
     """One answer to one reader."""
 
     def __init__(
-        self, serving: Serving, reader: Reader, request: web.Request, purpose: str
+        self, serving: Serving, reader: Reader, request: web.Request, asked: Asked
     ) -> None:  # fmt: skip
         self._serving, self._reader, self._request = serving, reader, request
-        self._purpose = purpose
+        self._asked = asked
+        self._way = "sse" if asked.stream else "poll" if asked.wait else "http"
         self._response: web.StreamResponse | None = None
         self.first = self.last = self.sent = 0
 
-    async def lines(self, asked: Asked) -> web.StreamResponse:
+    async def lines(self) -> web.StreamResponse:
         """The messages that are there, as lines; waits for the first if that is asked for."""
-        until = time.monotonic() + asked.wait
-        while not (found := await self._next(asked.since, asked.limit)):
+        until = time.monotonic() + self._asked.wait
+        while not (found := await self._next(self._asked.since, self._asked.limit)):
             left = until - time.monotonic()
             if left <= 0 or self._serving.closing:
                 break
@@ -52,16 +53,16 @@ class Sending:
         try:
             while found:
                 await self._send(found, line)
-                left_over = asked.limit - self.sent
+                left_over = self._asked.limit - self.sent
                 found = await self._next(self.last, left_over) if left_over else []
         except Problem:  # its status is out; whoever reads sees that this wasn't the end
             self._cut()
         await response.write_eof()
         return response
 
-    async def stream(self, asked: Asked) -> web.StreamResponse:
+    async def stream(self) -> web.StreamResponse:
         """The messages from there on, as server-sent events, until somebody ends it."""
-        found = await self._next(asked.since, CHUNK)
+        found = await self._next(self._asked.since, CHUNK)
         response = await self._begin(STREAM)
         try:
             await self._write(RETRY)
@@ -71,7 +72,7 @@ class Sending:
                 elif not await self._something(HEARTBEAT):
                     self._check()
                     await self._write(b":\n\n")
-                found = await self._next(self.last or asked.since, CHUNK)
+                found = await self._next(self.last or self._asked.since, CHUNK)
         except Problem as problem:
             await self._write(last_word(problem))
         await response.write_eof()
@@ -92,8 +93,8 @@ class Sending:
                 return []
             if since and found[0].number != since + 1:
                 raise gone(found[0].number)
-            await self._serving.note(self._reader, found, self._purpose)
-        except Unavailable:
+            await self._serving.note(self._reader, found, self._way)
+        except (Unavailable, Refused):
             raise come_back(503, "not-ready", "the feed can't be read or noted now", 2) from None
         self._check()
         return found
@@ -101,7 +102,7 @@ class Sending:
     def _check(self) -> None:
         ended = self._serving.ended(self._reader)
         if ended is not None:
-            raise ended.problem()
+            raise ended
 
     async def _begin(self, media: str) -> web.StreamResponse:
         response = web.StreamResponse(
@@ -132,9 +133,14 @@ class Sending:
             self._cut()
 
     def _cut(self) -> NoReturn:
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        cut(self._request)
         raise ConnectionResetError("cut")
+
+
+def cut(request: web.Request) -> None:
+    """Hang up, and drop what wasn't sent yet."""
+    if request.transport is not None:
+        request.transport.abort()
 
 
 def pieces(messages: list[Message]) -> Iterator[list[Message]]:

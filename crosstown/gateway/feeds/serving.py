@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from crosstown import metrics
 from crosstown.agreements.agreement import Agreement
@@ -17,12 +18,15 @@ from crosstown.errors import Stop
 from crosstown.gateway.entry import Entry
 from crosstown.gateway.feeds.feed import Feed, Message
 from crosstown.gateway.feeds.lines import Lines
+from crosstown.gateway.feeds.manifest import manifest
 from crosstown.gateway.feeds.noting import Access, Noting
 from crosstown.gateway.feeds.past import Past
 from crosstown.gateway.feeds.tails import Tails
 from crosstown.gateway.problems import Problem, come_back
+from crosstown.repository import Repository
 
-WAY: Final = "http"
+HTTP: Final = "http"
+"""The way of delivery that an agreement must name for this."""
 CHUNK: Final = 1_000
 """Messages that are noted, opened and sent in one go, at most."""
 CHUNK_BYTES: Final = 500_000
@@ -37,27 +41,14 @@ OPENS: Final = 10.0
 """Seconds in which a feed's end must be found."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Why nothing more is given to a reader: a word for programs, a sentence, what to do."""
-
-    word: str
-    why: str
-    mend: str = ""
-
-    def problem(self) -> Problem:
-        """The same as the answer to a request."""
-        return Problem(403 if self.word != "key-ended" else 401, self.word, self.why, self.mend)
-
-
 @dataclass(eq=False, slots=True)
 class Reader:
     """One request that reads a feed, from its first byte to its last."""
 
     agency: str
     key: str
-    agreement: str
-    terms: str
+    agreement: Agreement
+    """As it was when reading began."""
     feed: Feed
     cut: Callable[[], None]
     """Hang up on it, whatever is still under way."""
@@ -68,31 +59,37 @@ class Serving:
     """All feeds that are read here, and whether they may be."""
 
     def __init__(
-        self, entry: Entry, following: Following, tails: Tails, past: Past, lines: Lines, noting: Noting
+        self, entry: Entry, following: Following, tails: Tails, past: Past, noting: Noting,
+        schema_text: Callable[[int], str],
     ) -> None:  # fmt: skip
         self._entry, self._following, self._tails = entry, following, tails
-        self.past, self._lines, self._noting = past, lines, noting
+        self._past, self._noting, self._schema_text = past, noting, schema_text
         self._feeds: dict[str, Feed] = {}
+        self._lines: dict[str, tuple[Repository, Lines]] = {}
+        self._opening = ThreadPoolExecutor(1, "opening")
         self._open: set[Reader] = set()
         self.closing = False
 
-    def mine(self, agency: str) -> list[Agreement]:
-        """The agreements under which an agency receives; `Problem` 503 where that isn't known yet."""
-        if not self._following.ready.is_set():
-            raise come_back(503, "not-ready", "what was agreed hasn't been read yet", 2)
-        found = self._following.agreements.values()
-        return sorted((one for one in found if one.receiver == agency), key=lambda one: one.id)
+    def mine(self, agency: str) -> list[tuple[Agreement, Standing]]:
+        """The agreements under which an agency receives; `Unavailable` where that isn't known yet."""
+        found = self._following.repository.agreements.values()
+        return [(one, self._following.standing(one)) for one in found if one.receiver == agency]
 
     def agreement(self, agency: str, id_: str) -> Agreement:
         """One of these; `Problem` 404 for whatever isn't this agency's, be it there or not."""
-        for one in self.mine(agency):
-            if one.id == id_:
-                return one
-        raise Problem(404, "no-such-feed", "no feed of yours has this name", "see GET /feeds")
+        found = self._following.repository.agreements.get(id_)
+        if found is None or found.receiver != agency:
+            raise Problem(404, "no-such-feed", "no feed of yours has this name", "see GET /feeds")
+        return found
 
-    def standing(self, agreement: Agreement) -> Standing:
-        """Where it stands now."""
-        return self._following.standing(agreement, time.time_ns() // 1000)
+    async def manifest(self, agreement: Agreement) -> dict[str, Any]:
+        """What its receiver is told of it."""
+        feed = await self.feed(agreement)
+        first = await self._past.first(feed)
+        kept = (first, max(feed.last, first)) if first else (0, 0)
+        ground = self._following.repository
+        now, schema = self._following.standing(agreement), self._lines_of(agreement.id).schema
+        return manifest(agreement, ground, now, schema, kept)
 
     async def feed(self, agreement: Agreement) -> Feed:
         """Its feed, once its end has been found; `Problem` 503 where that takes too long."""
@@ -107,35 +104,33 @@ class Serving:
             await feed.news(until - time.monotonic())
         return feed
 
-    def ended(self, reader: Reader) -> Ended | None:
-        """Why this reader gets nothing more, if so: asked before each byte that goes out."""
+    def ended(self, reader: Reader) -> Problem | None:
+        """Why this reader gets nothing more, if so: asked before whatever goes out."""
         try:
             if self._entry.whose(reader.key) != reader.agency:
-                return Ended(
-                    "key-ended", "the key works no more", "ask for a new one: crosstown key rotate"
-                )
+                return Problem(401, "key-ended", "the key works no more", "ask for a new one")
+            agreement = self.agreement(reader.agency, reader.agreement.id)
         except Stop:
-            return Ended("key-ended", "the keys can't be read now", "try again later")
-        agreement = self._following.agreements.get(reader.agreement)
-        if agreement is None or agreement.receiver != reader.agency:
-            return Ended("no-such-feed", "this agreement is no longer there", "see GET /feeds")
-        return self.not_now(agreement, reader.terms)
+            return come_back(503, "not-ready", "the keys can't be read now", 5)
+        except Problem as problem:
+            return problem
+        if agreement.terms != reader.agreement.terms and self._following.standing(agreement).holds:
+            return Problem(403, "terms-changed", f"{agreement.id} has other terms now",
+                           "read its manifest, then go on after the last number that you have")  # fmt: skip
+        return self.not_now(agreement)
 
-    def not_now(self, agreement: Agreement, terms: str = "") -> Ended | None:
-        """Why an agreement gives nothing now, if so; `terms`: as they were when reading began."""
-        now = self.standing(agreement)
+    def not_now(self, agreement: Agreement) -> Problem | None:
+        """Why an agreement gives nothing now over HTTP, if so."""
+        now = self._following.standing(agreement)
         if not now.holds:
             mend = "see its manifest"
             if now.state in ("revoked", "expired") and agreement.delete_within_days is not None:
                 mend = f"delete what you got within {agreement.delete_within_days} days; see its manifest"
-            return Ended("not-in-force", f"{agreement.id} is not in force: {now.why}", mend)
-        if WAY not in agreement.delivery.ways:
-            return Ended("not-by-http", f"{agreement.id} isn't delivered over HTTP",
-                         f"it's delivered by {', '.join(agreement.delivery.ways)}")  # fmt: skip
-        if terms and terms != agreement.terms:
-            return Ended(
-                "terms-changed", f"{agreement.id} has other terms now", "read its manifest again"
-            )
+            return Problem(403, "not-in-force", f"{agreement.id} is not in force: {now.why}", mend)
+        if HTTP not in agreement.delivery.ways:
+            ways = ", ".join(agreement.delivery.ways)
+            return Problem(403, "not-by-http", f"{agreement.id} isn't delivered over HTTP",
+                           f"it's delivered by {ways}")  # fmt: skip
         return None
 
     async def next(self, reader: Reader, since: int, most: int) -> list[Message]:
@@ -145,22 +140,30 @@ class Serving:
         """
         found = reader.feed.after(since, min(most, CHUNK), CHUNK_BYTES)
         if found is None:
-            found = await self.past.after(reader.feed, since, min(most, CHUNK), CHUNK_BYTES)
-        loop = asyncio.get_running_loop()
-        for one in found:
-            if not one.line:
-                if not self._lines.knows(one.value):
-                    await loop.run_in_executor(None, self._lines.learn, one.value)
-                one.line = self._lines.line(one.number, one.value)
+            found = await self._past.after(reader.feed, since, min(most, CHUNK), CHUNK_BYTES)
+        lines = self._lines_of(reader.agreement.id)
+        if any(one.by is not lines for one in found):
+            async with reader.feed.opening:
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._opening, _opened, found, lines)
         return found
 
-    async def note(self, reader: Reader, messages: list[Message], purpose: str) -> None:
+    def _lines_of(self, id_: str) -> Lines:
+        """What opens a feed's messages as its terms and contracts are now."""
+        repository = self._following.repository
+        found = self._lines.get(id_)
+        if found is None or found[0] is not repository:
+            lines = Lines(repository.agreements[id_], repository.contracts, self._schema_text)
+            found = self._lines[id_] = repository, lines
+        return found[1]
+
+    async def note(self, reader: Reader, messages: list[Message], way: str) -> None:
         """Note that these are about to go out; `Unavailable` where that can't be: then they don't."""
         await self._noting.note(Access(
-            reader.agency, reader.agreement, purpose, WAY, messages[0].number, messages[-1].number,
-            len(messages),
+            reader.agency, reader.agreement.id, reader.agreement.purpose, way, messages[0].number,
+            messages[-1].number, len(messages),
         ))  # fmt: skip
-        metrics.feed_messages.labels(reader.agreement, WAY).inc(len(messages))
+        metrics.gateway_messages.labels(reader.agreement.id, way).inc(len(messages))
 
     @contextmanager
     def reading(self, reader: Reader) -> Iterator[None]:
@@ -198,3 +201,12 @@ class Serving:
         """End all streams; nothing is said to them, so that they come again."""
         self.closing = True
         self.wake()
+        self._opening.shutdown(wait=False, cancel_futures=True)
+
+
+def _opened(messages: list[Message], lines: Lines) -> None:
+    """Make the lines that aren't made yet."""
+    for one in messages:
+        if one.by is not lines:
+            one.line = lines.line(one.number, one.value)
+            one.by = lines
