@@ -87,14 +87,19 @@ async def _feeds(
     serving = Serving(entry, following, tails, past, noting, delivery.registry.schema)
     watching = asyncio.create_task(serving.watch())
     try:
-        yield serving, lambda: following.fatal or tails.fatal
+        yield (
+            serving,
+            lambda: (
+                following.fatal
+                or tails.fatal
+                or ("feeds are watched no more" if watching.done() else "")
+            ),
+        )
     finally:
         watching.cancel()
-        following.close()
-        tails.close()
-        past.close()
+        closed = (asyncio.to_thread(one.close) for one in (following, tails, past, access))
+        await asyncio.gather(*closed)
         noting.close()
-        await asyncio.to_thread(access.close)
 
 
 async def _look_after(

@@ -15,14 +15,20 @@ from typing import Any
 
 import httpx
 import pytest
+from cutting import Cutter
+from hypothesis import given
+from hypothesis import strategies as st
 from installation import call
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from pushing import Own, until
 from receiving import City, Receiver, Stream, city, receiver
 
+from crosstown.audit.topic import everything
 from crosstown.broker import Broker
 from crosstown.gateway.feeds.feed import HELD
+from crosstown.gateway.feeds.lines import json_line
+from crosstown.gateway.feeds.places import Places
 from crosstown.registry_server import Server
 
 DAY = 86_400_000_000
@@ -73,7 +79,6 @@ def test_message_is_missing_or_comes_twice(riverton: City, tenants: Receiver) ->
     assert found[0]["said"] == {
         "type": "test",
         "occurred_at": "2026-03-02T08:30:00Z",
-        "weight": None,
     }
     assert numbers(tenants.lines("lines-1", "?since=20&limit=3")) == [21, 22, 23]
     assert tenants.lines("lines-1", "?since=25") == []
@@ -448,3 +453,57 @@ def test_description_is_wrong(riverton: City, own: Own, tenants: Receiver) -> No
         ("Problem", tenants.get("/feeds/nothing").json()),
     ):
         Draft202012Validator({**schemas, "$ref": f"#/$defs/{name}"}).validate(said)
+
+
+def test_something_goes_out_that_the_access_log_does_not_have(
+    riverton: City, own: Own, broker: Broker
+) -> None:
+    agreement = riverton.agree("noted-1", "riverton-buildings")
+    riverton.write(agreement, 5)
+    cutter = Cutter(broker.bootstrap)
+    with riverton.gateway("noted", CROSSTOWN_BOOTSTRAP=cutter.bootstrap) as one:
+        buildings = receiver(one, "riverton-buildings")
+        until(lambda: buildings.get("/feeds/noted-1/events?since=5").status_code == 200)
+        cutter.cut("hold")
+        answer = buildings.get("/feeds/noted-1/events")
+        problem(answer, 503, "not-ready")
+        assert "event-1" not in answer.text
+        cutter.cut("")
+        until(lambda: buildings.get("/feeds/noted-1/events?limit=2").status_code == 200)
+        with buildings.stream("noted-1", 2) as stream:
+            assert stream.take(3) == [3, 4, 5]
+    cutter.close()
+    said = [
+        found.link.said for found in everything(riverton.settings, riverton.where) if found.link
+    ]
+    noted = [
+        (one.way, one.first, one.last, one.count) for one in said if one.agreement == "noted-1"
+    ]
+    assert noted[-2:] == [("http", 1, 2, 2), ("sse", 3, 5, 3)], noted
+    assert {one.agency for one in said if one.agreement == "noted-1"} == {"riverton-buildings"}
+    assert {one.purpose for one in said if one.agreement == "noted-1"} == {agreement.purpose}
+
+
+def test_number_that_json_has_no_word_for_makes_a_line_that_is_no_json() -> None:
+    found = json_line(
+        {"number": 1, "said": {"a": float("nan"), "b": [float("-inf"), 1.5], "c": "\ud800"}}
+    )
+    assert b"\n" not in found
+    assert json.loads(found, parse_constant=pytest.fail) == {
+        "number": 1, "said": {"a": None, "b": [None, 1.5], "c": "?"},
+    }  # fmt: skip
+
+
+@given(st.data())
+def test_number_is_looked_for_where_it_is_not(data: st.DataObject) -> None:
+    """Numbers at offsets with gaps, of which some are known."""
+    gaps = data.draw(st.lists(st.integers(1, 4), min_size=1, max_size=60))
+    begin = data.draw(st.integers(1, 100))
+    offsets = {begin + i: sum(gaps[: i + 1]) for i in range(len(gaps))}
+    high = max(offsets.values()) + data.draw(st.integers(1, 3))
+    places = Places()
+    for number in data.draw(st.lists(st.sampled_from(sorted(offsets)), max_size=10)):
+        places.learn(number, offsets[number])
+    for number, offset in offsets.items():
+        first, last = places.between(number, 0, high)
+        assert first <= offset <= last

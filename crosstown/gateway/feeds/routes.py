@@ -15,7 +15,7 @@ from crosstown.gateway.bucket import Buckets
 from crosstown.gateway.entry import Entry, key_in
 from crosstown.gateway.feeds.asked import Asked, asked
 from crosstown.gateway.feeds.manifest import in_short
-from crosstown.gateway.feeds.sending import Sending, cut
+from crosstown.gateway.feeds.sending import Sending
 from crosstown.gateway.feeds.serving import Reader, Serving
 from crosstown.gateway.problems import Problem, answered, come_back
 from crosstown.gateway.publishing import ABOUT
@@ -68,7 +68,7 @@ class Feeds:
         if feed.last and wanted.since > feed.last:
             raise Problem(400, "number-ahead", f"the last number is {feed.last}",
                           "go on after the last number that you have")  # fmt: skip
-        reader = Reader(agency, key_in(request), agreement, feed, lambda: cut(request))
+        reader = Reader(agency, key_in(request), agreement, feed)
         sending = Sending(self._serving, reader, request, wanted)
         try:
             with self._serving.reading(reader):

@@ -74,7 +74,10 @@ class Sending:
                     await self._write(b":\n\n")
                 found = await self._next(self.last or self._asked.since, CHUNK)
         except Problem as problem:
-            await self._write(last_word(problem))
+            if (
+                problem.status < 500
+            ):  # else it's over soon: no last word, so that the client comes again
+                await self._write(last_word(problem))
         await response.write_eof()
         return response
 
@@ -111,7 +114,7 @@ class Sending:
         response.headers["Crosstown-Last"] = str(self._reader.feed.last)
         await response.prepare(self._request)
         _end_if_dead(self._request)
-        self._response = response
+        self._response, self._reader.cut = response, lambda: cut(self._request)
         return response
 
     async def _send(self, found: list[Message], form: Callable[[Message], bytes]) -> None:

@@ -50,8 +50,8 @@ class Reader:
     agreement: Agreement
     """As it was when reading began."""
     feed: Feed
-    cut: Callable[[], None]
-    """Hang up on it, whatever is still under way."""
+    cut: Callable[[], None] = lambda: None
+    """Hang up on it, whatever is still under way; before its answer has begun there is no need."""
     ended_at: float = 0.0
 
 
@@ -88,7 +88,7 @@ class Serving:
         first = await self._past.first(feed)
         kept = (first, max(feed.last, first)) if first else (0, 0)
         ground = self._following.repository
-        now, schema = self._following.standing(agreement), self._lines_of(agreement.id).schema
+        now, schema = self._following.standing(agreement), self._lines_of(agreement).schema
         return manifest(agreement, ground, now, schema, kept)
 
     async def feed(self, agreement: Agreement) -> Feed:
@@ -141,20 +141,20 @@ class Serving:
         found = reader.feed.after(since, min(most, CHUNK), CHUNK_BYTES)
         if found is None:
             found = await self._past.after(reader.feed, since, min(most, CHUNK), CHUNK_BYTES)
-        lines = self._lines_of(reader.agreement.id)
+        lines = self._lines_of(self.agreement(reader.agency, reader.agreement.id))
         if any(one.by is not lines for one in found):
             async with reader.feed.opening:
                 loop = asyncio.get_running_loop()
                 await loop.run_in_executor(self._opening, _opened, found, lines)
         return found
 
-    def _lines_of(self, id_: str) -> Lines:
+    def _lines_of(self, agreement: Agreement) -> Lines:
         """What opens a feed's messages as its terms and contracts are now."""
         repository = self._following.repository
-        found = self._lines.get(id_)
+        found = self._lines.get(agreement.id)
         if found is None or found[0] is not repository:
-            lines = Lines(repository.agreements[id_], repository.contracts, self._schema_text)
-            found = self._lines[id_] = repository, lines
+            lines = Lines(agreement, repository.contracts, self._schema_text)
+            found = self._lines[agreement.id] = repository, lines
         return found[1]
 
     async def note(self, reader: Reader, messages: list[Message], way: str) -> None:

@@ -139,11 +139,15 @@ class _Following:
 
     def _take(self, messages: Iterable[Any]) -> None:
         came: dict[str, list[Message]] = {}
+        ended: list[_Tail] = []
         for message in messages:
             tail = self._tails.get(message.topic() or "")
             error = message.error()
             if error is not None:
-                self._went_wrong(tail, error)
+                if tail is not None and error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001
+                    ended.append(tail)
+                else:
+                    self._went_wrong(tail, error)
             elif tail is not None:
                 number = number_of(message.key())
                 if not number:
@@ -155,17 +159,23 @@ class _Following:
                 one = Message(number, message.offset(), message.value() or b"")
                 came.setdefault(tail.feed.topic, []).append(one)
         for topic, ones in came.items():
+            if topic not in self._tails:  # it has just been found gone
+                continue
             self._tell(self._tails[topic].feed.arrived, ones)
+        for tail in ended:
+            self._at_end(tail)
+
+    def _at_end(self, tail: _Tail) -> None:
+        """All that is there was read: say so, or look further back where no message was met."""
+        if tail.seen or tail.begin <= tail.low:
+            self._tell(tail.feed.is_at_end)
+            return
+        tail.begin = max(tail.low, tail.high - 10 * (tail.high - tail.begin))
+        self._reader.seek(TopicPartition(tail.feed.topic, 0, tail.begin))
 
     def _went_wrong(self, tail: _Tail | None, error: KafkaError) -> None:
         if tail is None:
             log.warning("feeds: %s", error.str())
-        elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
-            if tail.seen or tail.begin <= tail.low:
-                self._tell(tail.feed.is_at_end)
-            else:  # the ends of transactions alone
-                tail.begin = max(tail.low, tail.high - 10 * (tail.high - tail.begin))
-                self._reader.seek(TopicPartition(tail.feed.topic, 0, tail.begin))
         elif error.code() in _GONE:
             log.warning("%s: %s", tail.feed.topic, error.str())
             del self._tails[tail.feed.topic]
