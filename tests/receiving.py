@@ -132,9 +132,10 @@ class City:
         """A gateway with a home of its own, from its start to its end."""
         home = self.home / name
         home.mkdir(exist_ok=True)
-        with gateway(home, CROSSTOWN_BOOTSTRAP=self.where.bootstrap, CROSSTOWN_REGISTRY=self.registry,
-                     CROSSTOWN_KAFKA=json.dumps(self.settings.kafka), CROSSTOWN_SCHEMAS=str(self.schemas),
-                     **env) as own:  # fmt: skip
+        ours = {"CROSSTOWN_BOOTSTRAP": self.where.bootstrap, "CROSSTOWN_REGISTRY": self.registry,
+                "CROSSTOWN_KAFKA": json.dumps(self.settings.kafka),
+                "CROSSTOWN_SCHEMAS": str(self.schemas)}  # fmt: skip
+        with gateway(home, **(ours | env)) as own:
             yield own
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,6 +33,8 @@ from crosstown.gateway.feeds.lines import json_line
 from crosstown.gateway.feeds.places import Places
 from crosstown.registry_server import Server
 
+ROOT = Path(__file__).parents[1]
+GOLDEN = json.loads((ROOT / "tests/golden/feeds_http.json").read_text("utf-8"))
 DAY = 86_400_000_000
 
 
@@ -109,7 +113,7 @@ def test_manifest_tells_something_else_than_was_agreed(riverton: City, tenants: 
 
 def test_message_that_is_no_longer_in_memory_is_lost(riverton: City, tenants: Receiver) -> None:
     agreement = riverton.agree("old-1")
-    end = riverton.write(agreement, HELD + 3_000, each=7)
+    end = riverton.write(agreement, HELD + 3_000, each=40)
     in_force(tenants, "old-1")
     found: list[int] = []
     while some := numbers(tenants.lines("old-1", f"?since={len(found)}&limit=3000")):
@@ -122,7 +126,7 @@ def test_message_that_is_no_longer_in_memory_is_lost(riverton: City, tenants: Re
         )
     with tenants.stream("old-1", 0) as stream:
         assert stream.take(end) == found
-    end = riverton.write(agreement, HELD + 500)
+    end = riverton.write(agreement, HELD + 500, each=50)
     until(lambda: tenants.get("/feeds/old-1").json()["last"] == end)
     assert numbers(tenants.lines("old-1", "?since=5000&limit=10000")) == list(range(5_001, end + 1))
 
@@ -325,7 +329,7 @@ def test_client_that_takes_nothing_holds_up_others_or_hears_after_the_end(
         line.sendall(head)
         return line
 
-    lines = [dialled() for _ in range(20)]
+    lines = [dialled() for _ in range(8)]
     try:
         time.sleep(1)
         assert numbers(tenants.lines("slow-1", "?since=1490")) == list(range(1_491, 1_501))
@@ -456,7 +460,7 @@ def test_description_is_wrong(riverton: City, own: Own, tenants: Receiver) -> No
 
 
 def test_something_goes_out_that_the_access_log_does_not_have(
-    riverton: City, own: Own, broker: Broker
+    riverton: City, broker: Broker
 ) -> None:
     agreement = riverton.agree("noted-1", "riverton-buildings")
     riverton.write(agreement, 5)
@@ -507,3 +511,42 @@ def test_number_is_looked_for_where_it_is_not(data: st.DataObject) -> None:
     for number, offset in offsets.items():
         first, last = places.between(number, 0, high)
         assert first <= offset <= last
+
+
+def test_member_that_a_program_reads_is_gone(riverton: City, tenants: Receiver) -> None:
+    agreement = riverton.agree("golden-1", since="2026-01-01", delete_within_days=7)
+    riverton.write(agreement, 1)
+    in_force(tenants, "golden-1")
+    found = tenants.get("/feeds/golden-1").json()
+    listed = next(one for one in tenants.get("/feeds").json()["feeds"] if one["id"] == "golden-1")
+    assert {name: found[name] for name in listed} == listed
+    for one in (found, listed):
+        for name in ("begins", "ends", "why"):
+            assert one["standing"].pop(name)
+    said = {
+        "listed": listed,
+        "manifest": found | {"schema": found["schema"]["name"]},
+        "message": tenants.lines("golden-1")[0],
+        "problem": tenants.get("/feeds/golden-1/events?since=2").json(),
+    }
+    assert said == GOLDEN
+
+
+def test_python_of_the_docs_fails(
+    riverton: City, tenants: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreement = riverton.agree("docs-1")
+    riverton.write(agreement, 3)
+    in_force(tenants, "docs-1")
+    doc = (ROOT / "docs" / "feeds-http.md").read_text("utf-8")
+    (code,) = (one for one in re.findall(r"^```python\n(.*?)^```$", doc, re.MULTILINE | re.DOTALL)
+               if "def messages" in one)  # fmt: skip
+    monkeypatch.setenv("URL", tenants.url)
+    monkeypatch.setenv("KEY", tenants.key)
+    names: dict[str, Any] = {}
+    exec(code, names)  # noqa: S102 - our own page
+    found = names["messages"]("docs-1", 1)
+    assert [next(found)["number"] for _ in range(2)] == [2, 3]
+    riverton.say(agreement, "revoked", "riverton-tenants", because="enough")
+    with pytest.raises(httpx.HTTPStatusError, match="403"):
+        next(found)
