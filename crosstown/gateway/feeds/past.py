@@ -74,7 +74,7 @@ class Past:
         except queue.Empty:
             return Consumer(kafka.consumer(
                 self._settings, self._endpoints, enable_partition_eof=True,
-                queued_max_messages_kbytes=4_096,
+                queued_max_messages_kbytes=4_096, fetch_wait_max_ms=10,
             ))  # fmt: skip
 
     def close(self) -> None:

@@ -77,6 +77,7 @@ class Tails:
             reader = Consumer(kafka.consumer(
                 self._settings, self._endpoints, enable_partition_eof=True,
                 queued_max_messages_kbytes=16_384, fetch_error_backoff_ms=100,
+                fetch_wait_max_ms=100,
             ))  # fmt: skip
             try:
                 _Following(reader, self._wanted, self._tell, self._closing).run()
