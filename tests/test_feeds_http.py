@@ -31,6 +31,7 @@ from crosstown.broker import Broker
 from crosstown.gateway.feeds.feed import HELD
 from crosstown.gateway.feeds.lines import json_line
 from crosstown.gateway.feeds.places import Places
+from crosstown.gateway.feeds.sending import SLOW
 from crosstown.registry_server import Server
 
 ROOT = Path(__file__).parents[1]
@@ -176,6 +177,14 @@ def test_long_poll_answers_too_soon_or_never(riverton: City, tenants: Receiver) 
         time.sleep(0.3)
         riverton.say(agreement, "revoked", "riverton-311", because="no longer needed")
         problem(polled_again.result(20), 403, "not-in-force")
+
+
+def open_streams(own: Own, id_: str) -> int:
+    """How many streams of a feed the gateway says are open."""
+    about = json.loads((own.home / "run" / "gateway.json").read_text())
+    found = re.search(rf'^crosstown_gateway_streams{{agreement="{id_}"}} (\S+)$',
+                      httpx.get(about["metrics"]).text, re.MULTILINE)  # fmt: skip
+    return round(float(found[1])) if found else 0
 
 
 def last_word(stream: Stream) -> dict[str, Any]:
@@ -333,11 +342,15 @@ def test_client_that_takes_nothing_holds_up_others_or_hears_after_the_end(
 
     lines = [dialled() for _ in range(8)]
     try:
-        time.sleep(1)
+        until(lambda: open_streams(own, "slow-1") == len(lines))
         assert numbers(tenants.lines("slow-1", "?since=1490")) == list(range(1_491, 1_501))
         riverton.say(agreement, "revoked", "riverton-tenants", because="enough")
         until(lambda: tenants.get("/feeds/slow-1/events").status_code == 403)
-        time.sleep(1.5)
+        began = time.monotonic()
+        until(lambda: open_streams(own, "slow-1") == 0)
+        assert time.monotonic() - began < SLOW / 2, (
+            "cut because it took nothing, not because it ended"
+        )
         for line in lines:
             line.settimeout(20)
             heard = 0
