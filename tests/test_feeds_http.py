@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from crosstown.gateway.feeds.feed import HELD
 from crosstown.gateway.feeds.lines import json_line
 from crosstown.gateway.feeds.places import Places
 from crosstown.gateway.feeds.sending import SLOW
+from crosstown.gateway.feeds.serving import ALL_AT_ONCE, AT_ONCE, Reader, Serving
+from crosstown.gateway.problems import Problem
 from crosstown.registry_server import Server
 
 ROOT = Path(__file__).parents[1]
@@ -511,6 +514,25 @@ def test_number_that_json_has_no_word_for_makes_a_line_that_is_no_json() -> None
     assert json.loads(found, parse_constant=pytest.fail) == {
         "number": 1, "said": {"a": None, "b": [None, 1.5], "c": "?"},
     }  # fmt: skip
+
+
+def test_readers_take_the_connections_of_who_publishes() -> None:
+    nothing: Any = None
+    serving = Serving(nothing, nothing, nothing, nothing, nothing, nothing)
+    with ExitStack() as reading:
+        for n in range(ALL_AT_ONCE):
+            one = Reader(f"agency-{n // AT_ONCE}", "", nothing, nothing)
+            reading.enter_context(serving.reading(one))
+        for agency, status in (("agency-0", 429), ("agency-99", 503)):
+            with (
+                pytest.raises(Problem) as refused,
+                serving.reading(Reader(agency, "", nothing, nothing)),
+            ):
+                pass
+            assert refused.value.status == status
+    with serving.reading(Reader("agency-0", "", nothing, nothing)):
+        pass
+    serving.close()
 
 
 @given(st.data())

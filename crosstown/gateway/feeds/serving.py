@@ -33,6 +33,8 @@ CHUNK_BYTES: Final = 500_000
 """Their bytes, at most; one message may have more."""
 AT_ONCE: Final = 100
 """Requests of one agency that read feeds at one time, streams among them."""
+ALL_AT_ONCE: Final = 700
+"""Of all agencies together: some connections stay for who publishes."""
 LOOK_EVERY: Final = 0.2
 """Seconds between two looks whether all who read still may."""
 HEARS: Final = 0.5
@@ -167,11 +169,13 @@ class Serving:
 
     @contextmanager
     def reading(self, reader: Reader) -> Iterator[None]:
-        """It reads meanwhile; `Problem` 429 where its agency has too many that do."""
+        """It reads meanwhile; `Problem` 429 where its agency has too many that do, 503 where all have."""
         if sum(one.agency == reader.agency for one in self._open) >= AT_ONCE:
             raise come_back(
                 429, "too-many-requests", f"{AT_ONCE} requests of yours read at once", 5
             )
+        if len(self._open) >= ALL_AT_ONCE:
+            raise come_back(503, "busy", "too many requests read at once", 5)
         self._open.add(reader)
         try:
             yield
