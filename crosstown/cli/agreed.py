@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crosstown.agreements.book import Book
 from crosstown.cli.shell import Output, err, iso, out, print_json, print_json_lines, settings
 from crosstown.errors import Unavailable
 
 if TYPE_CHECKING:
-    from crosstown.agreements.book import Book
+    from crosstown.agreements.agreement import Agreement
     from crosstown.agreements.requests import Request
     from crosstown.agreements.words import Standing
     from crosstown.repository import Repository
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 def book(chosen: Settings, repository: Repository) -> Book:
     """The agreements and what was said; where nothing runs what was said isn't known."""
     from crosstown.agreements import word_log
-    from crosstown.agreements.book import Book
     from crosstown.running import backbone
 
     now = time.time_ns() // 1000
@@ -146,3 +146,39 @@ def _steward(one: dict[str, Any]) -> str:
         f"accepted {one['accepted_at']}" if one["accepted_at"] else "has not accepted these terms"
     )
     return f"{one['steward']}: {when}"
+
+
+def differing(home: Path | None, asked: str, against: Path | None, output: Output) -> None:
+    """What a file says otherwise than the terms that were accepted last, or than another file."""
+    from crosstown.agreements.differences import accepted_before, differences
+    from crosstown.agreements.files import read_agreement
+    from crosstown.repository import Repository
+
+    chosen = settings(home)
+    repository = Repository.of(chosen)
+    if against is not None:
+        found = Book(repository.agreements, None, 0).agreement(asked)
+        before: Agreement | None = read_agreement(against)
+    else:
+        said = book(chosen, repository)
+        if said.words is None:
+            raise Unavailable("what was accepted isn't known now",
+                              mend="crosstown up, or compare with a file: --with FILE")  # fmt: skip
+        found = said.agreement(asked)
+        before = accepted_before(found, said.words)
+    changes = differences(before, found) if before else []
+    if output is Output.JSON:
+        print_json({
+            "agreement": found.id, "before": before.terms if before else None, "after": found.terms,
+            "changes": [one._asdict() for one in changes],
+        })  # fmt: skip
+        return
+    for one in changes:
+        values = (
+            f": {one.before or 'nothing'} -> {one.after or 'nothing'}"
+            if one.verb == "changes"
+            else ""
+        )
+        out.print(f"{one.who} {one.verb} {one.what}{values}", markup=False)
+    if not changes:
+        out.print("nothing differs" if before else "no other terms were ever accepted")
