@@ -98,7 +98,8 @@ def request_fields(one: Request) -> dict[str, Any]:
 def shown(home: Path | None, asked: str, output: Output) -> None:
     """One agreement in words: what it says, where it stands, who has said what of it."""
     from crosstown.agreements.plain import as_fields, sentences
-    from crosstown.agreements.words import accepted_by
+    from crosstown.agreements.words import accepted_by, delete_by
+    from crosstown.feeds.preview import example
     from crosstown.repository import Repository
 
     chosen = settings(home)
@@ -111,9 +112,12 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
         {"party": one, "steward": found.stewards[one], "accepted_at": iso(accepted.get(one))}
         for one in found.parties
     ]
+    stands = said.standing(found.id)
+    deleted = delete_by(found, stands) if stands else 0
     if output is Output.JSON:
         print_json({
-            **_row(said, found.id), **as_fields(found, repository), "parties": parties,
+            **as_fields(found, repository), **_row(said, found.id), "parties": parties,
+            "delete_by": iso(deleted or None), "example": example(found, repository),
             "words": [
                 {"word": w.word, "party": w.party, "by": w.by, "at": iso(w.said_at),
                  "because": w.because, "terms": w.terms}
@@ -121,13 +125,13 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
             ],
         })  # fmt: skip
         return
-    stands = said.standing(found.id)
     lines: list[tuple[str, str]] = [
         ("agreement", f"{found.id} ({found.kind})"),
         ("stands", f"{stands.state}: {stands.why}" if stands else "not known now"),
         *sentences(found, repository),
         *((str(one["party"]), _steward(one)) for one in parties),
         ("terms", found.terms),
+        *([("delete by", f"{found.receiver} deletes what it has until {iso(deleted)}")] if deleted else []),
     ]  # fmt: skip
     width = max(len(about) for about, _ in lines)
     for about, words_ in lines:
