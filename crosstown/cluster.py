@@ -28,9 +28,8 @@ from confluent_kafka.admin import (
 
 from crosstown import generation, kafka, quotas
 from crosstown.access import Grant
+from crosstown.agreements import word_log
 from crosstown.errors import Refused, Stop, Unavailable
-from crosstown.feeds import hearing
-from crosstown.feeds.agreement_files import agreements_of
 from crosstown.feeds.holding import Holding
 from crosstown.home import Endpoints
 from crosstown.login import OPERATOR
@@ -90,9 +89,8 @@ class Cluster:
         about = self._admin.list_topics(timeout=TIMEOUT)
         shards = kafka.shards(self._settings, about.topics, now.accepted)
         repository = Repository.of(self._settings)
-        holding = Holding(agreements_of(repository).values())
-        if hearing.TOPIC in about.topics:
-            holding.hear(hearing.words(self._settings, self._endpoints))
+        holding = Holding(repository.agreements.values())
+        holding.hear(word_log.read(self._settings, self._endpoints))
         return wanted(repository, now, shards, self._settings.erasure_hours, len(about.brokers),
                       self._accounts()[0] | set(also), holding.in_force(time.time_ns() // 1000))  # fmt: skip
 

@@ -115,7 +115,9 @@ feed_age: Final = Gauge(
     "How long ago what a feed told last had been accepted, when it was told.",
     ["agreement"],
 )
-feed_holds: Final = Gauge("crosstown_feed_holds", "1 while an agreement is in force.", ["agreement"])
+feed_holds: Final = Gauge(
+    "crosstown_feed_holds", "1 while an agreement is in force.", ["agreement"]
+)
 feed_ends: Final = Gauge(
     "crosstown_feed_ends_timestamp_seconds",
     "When an agreement ends by its terms, seconds since 1970; 0 where that isn't known.",

@@ -19,17 +19,19 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka, metrics
 from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.rules import filter_of
+from crosstown.agreements.words import Standing
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Erasures, Key
 from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.feeds import grants
-from crosstown.feeds.agreement_files import agreements_of
 from crosstown.feeds.contract_of import ContractOf
+from crosstown.feeds.feed import Told
 from crosstown.feeds.ground import SetAside, lay
 from crosstown.feeds.hearing import Hearing
 from crosstown.feeds.holding import Holding
 from crosstown.feeds.pieces import framed, piece
-from crosstown.feeds.sharing import Sharing, Told
+from crosstown.feeds.sharing import Sharing
 from crosstown.feeds.told_before import TOPIC as DELIVERED
 from crosstown.feeds.told_before import key_of, told_before
 from crosstown.feeds.writing import FencedOff, Writing
@@ -61,12 +63,13 @@ class Feeds:
         self._agencies = repository.agencies.ids.keys()
         self._live = generation.live(settings, endpoints).with_windows(repository)
         self._holding = Holding(agreements)
+        self._registry = Registry.at(settings, endpoints)
         self._sharing = Sharing(
             repository, program.home.pseudonym_key(settings),
             Erasures(Key(program.home.erasure_key(settings))), self._live.window,
+            self._registry.schema, filter_of,
         )  # fmt: skip
         self._sharing.terms(list(self._holding.agreements.values()))
-        self._registry = Registry.at(settings, endpoints)
         self._contract_of = ContractOf(repository, self._registry)
         self._delivered = own_values(DELIVERED, settings, endpoints)
         self._hearing = Hearing(settings, endpoints)
@@ -79,7 +82,7 @@ class Feeds:
         self._ownership = Ownership(self._consumer, program.stopping)
         self._writing = Writing(program, self._consumer)
         self._schema_ids: dict[str, int] = {}
-        self._in_force: frozenset[str] | None = None
+        self._standings: dict[str, Standing] = {}
         self._settle_at = 0.0
         self._at: dict[int, int] = {}
         self._committed: dict[int, int] = {}
@@ -103,10 +106,14 @@ class Feeds:
                 metrics.feed_number.labels(one.agreement).set(one.number)
                 metrics.feed_said.labels(one.agreement).set(one.at / 1e6)
         accepted = self._live.accepted
-        for partition in self._consumer.list_topics(accepted, timeout=10).topics[accepted].partitions:
+        for partition in (
+            self._consumer.list_topics(accepted, timeout=10).topics[accepted].partitions
+        ):
             metrics.restored.labels(self._program.name, partition).set(0)
             self._at[partition] = 0
-            for message in messages(self._program.settings, self._program.endpoints, accepted, partition):
+            for message in messages(
+                self._program.settings, self._program.endpoints, accepted, partition
+            ):
                 if self._program.stopping.is_set():
                     return
                 self._fold(message)
@@ -172,31 +179,33 @@ class Feeds:
         self._holding.hear(news)
         for word in news:
             self._sharing.word(word)
-        standings = self._holding.standings(now)
-        in_force = frozenset(name for name, one in standings.items() if one.holds)
-        if in_force != self._in_force:
-            for name, one in standings.items():
+        self._stand(self._holding.standings(now))
+        return now
+
+    def _stand(self, standings: dict[str, Standing]) -> None:
+        """Carry out where agreements stand: what has ended is cut before anything else is done."""
+        for name, one in standings.items():
+            if one != self._standings.get(name):
                 log.info("%s: %s, %s", name, one.state, one.why)
                 metrics.feed_holds.labels(name).set(one.holds)
                 metrics.feed_ends.labels(name).set(one.ends / 1e6)
-            self._in_force = in_force
-            self._settle_at = 0.0
-        self._settle_grants()  # first: what ends is cut before anything else is done
-        for name in sorted(in_force - self._schema_ids.keys()):
-            self._lay(self._holding.agreements[name])
-        return now
-
-    def _lay(self, agreement: Agreement) -> None:
-        self._schema_ids[agreement.id] = lay(
-            self._program.settings, self._program.endpoints, self._registry, agreement,
-            self._sharing.schema(agreement.id),
-        )  # fmt: skip
+                self._settle_at = 0.0
+        self._standings = standings
+        self._settle_grants()
+        for name, one in standings.items():
+            if one.holds and name not in self._schema_ids:
+                self._schema_ids[name] = lay(
+                    self._program.settings, self._program.endpoints, self._registry,
+                    self._holding.agreements[name], self._sharing.schema(name),
+                )  # fmt: skip
 
     def _settle_grants(self) -> None:
         """Let the broker's access rules follow; where that fails it is tried again."""
         if time.monotonic() < self._settle_at:
             return
-        holding = [self._holding.agreements[name] for name in self._in_force or ()]
+        holding = [
+            self._holding.agreements[name] for name, one in self._standings.items() if one.holds
+        ]
         self._settle_at = float("inf")
         try:
             done = grants.settle(
@@ -230,9 +239,7 @@ class Feeds:
         """Whether the last of a batch is noted as told: then the whole batch is in."""
         return any(
             (one.agreement, one.thing, one.number) == (last.agreement, last.thing, last.number)
-            for one in told_before(
-                self._program.settings, self._program.endpoints, self._told_to
-            )
+            for one in told_before(self._program.settings, self._program.endpoints, self._told_to)
         )
 
     def _count(self, told: list[Told], now: int) -> None:
@@ -267,7 +274,7 @@ def run(program: Program) -> None:
     while not program.stopping.is_set():
         try:
             _until_moved(program)
-            agreements = [one for name, one in agreements_of(repository).items() if name not in aside]
+            agreements = [one for name, one in repository.agreements.items() if name not in aside]
             with closing(Feeds(program, repository, agreements)) as feeds:
                 feeds.restore()
                 changed = feeds.follow(files)

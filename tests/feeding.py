@@ -14,19 +14,19 @@ from typing import Any, NamedTuple
 
 import fastavro
 import psutil  # type: ignore[import-untyped]
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError
 
 from crosstown import kafka
+from crosstown.agreements import word_log
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
 from crosstown.bodies import publish_bodies
 from crosstown.broker import Broker
 from crosstown.cluster import Cluster
-from crosstown.feeds.agreement_files import agreements_of
 from crosstown.feeds.told_before import ToldBefore, told_before
 from crosstown.home import Endpoints, Home
 from crosstown.login import account
-from crosstown.own_values import body_of, own_values
+from crosstown.own_values import body_of
 from crosstown.prepare import prepare
 from crosstown.registry import Registry
 from crosstown.registry_server import Server
@@ -93,7 +93,6 @@ class Town:
         )  # fmt: skip
         self.where = Endpoints(self.broker.bootstrap, self._server.url)
         prepare(self.settings, self.where)
-        self._words = own_values("agreements", self.settings, self.where)
         self._registry = Registry.at(self.settings, self.where)
         self._programs: dict[str, RunningProgram] = {}
 
@@ -109,7 +108,7 @@ class Town:
         (self.city / "agreements" / f"{name}.yaml").write_text(text, "utf-8")
 
     def agreement(self, name: str) -> Agreement:
-        return agreements_of(Repository.of(self.settings))[name]
+        return Repository.of(self.settings).agreements[name]
 
     def start(self, *names: str) -> None:
         """Start programs, and wait until they say that they are ready."""
@@ -147,15 +146,12 @@ class Town:
     def say(self, word: str, name: str, *parties: str) -> int:
         """Each party says a word of an agreement's present terms; the moment of the last one."""
         one = self.agreement(name)
-        producer = Producer(kafka.producer(self.settings, self.where, linger_ms=0))
         at = 0
         for party in parties or one.parties:
             at = time.time_ns() // 1000
             said = Word(agreement=name, word=word, party=party, by="a steward", said_at=at,  # type: ignore[arg-type]
                         terms=one.terms, because="of a test")  # fmt: skip
-            fields = {f: getattr(said, f) for f in Word.__dataclass_fields__}
-            producer.produce("agreements", self._words.encode(fields), said.key, 0)
-        assert producer.flush(20) == 0
+            word_log.say(self.settings, self.where, said)
         return at
 
     def publish(self, bodies: Iterable[Mapping[str, Any]], agency: str = "riverton-311") -> None:
@@ -204,7 +200,11 @@ class Town:
 def Reader(town: Town, how: Mapping[str, Any]) -> Iterator[Any]:  # noqa: N802 - it is one
     """A consumer, of an account's or of the operator's."""
     ours = kafka.consumer(town.settings, town.where, group_id="test")
-    given = {**how, "group.id": f"{how['sasl.username']}.test", "auto.offset.reset": "earliest"} if how else {}
+    given = (
+        {**how, "group.id": f"{how['sasl.username']}.test", "auto.offset.reset": "earliest"}
+        if how
+        else {}
+    )
     one = Consumer({**(given or ours), "error_cb": lambda _: None})
     try:
         yield one
@@ -228,7 +228,7 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 def _json(text: str) -> Any:

@@ -38,7 +38,7 @@ class ContractOf:
         """The contract's id; empty where it isn't known, and for a tombstone."""
         for name, value in message.headers() or ():
             if name == CONTRACT and value is not None:
-                return value.decode()
+                return str(value, "utf-8")
         value = message.value()
         return UNKNOWN if value is None else self._looked_up(value)
 

@@ -37,7 +37,10 @@ def cut(settings: Settings, endpoints: Endpoints, agreement: Agreement) -> bool:
 
 
 def settle(
-    settings: Settings, endpoints: Endpoints, holding: Iterable[Agreement], agencies: Collection[str]
+    settings: Settings,
+    endpoints: Endpoints,
+    holding: Iterable[Agreement],
+    agencies: Collection[str],
 ) -> Difference:
     """Let receivers with an account read the feeds that hold, and no agency any other; what changed.
 

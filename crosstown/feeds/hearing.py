@@ -6,28 +6,20 @@ transaction lets nothing out that was accepted after a revocation.
 
 from __future__ import annotations
 
-import logging
 import time
-from io import BytesIO
-from typing import Any, Final
+from typing import Final
 
-import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from crosstown import kafka
+from crosstown.agreements.word_log import TOPIC, word_of
 from crosstown.agreements.words import Word
 from crosstown.errors import Unavailable
-from crosstown.formats import AGREEMENT_WORD, plain
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of
 from crosstown.settings import Settings
 
-log = logging.getLogger(__name__)
-
-TOPIC: Final = "agreements"
 PATIENCE: Final = 10.0
 """Seconds in which what was said must be read."""
-_WORD: Final = fastavro.parse_schema(plain(AGREEMENT_WORD))
 
 
 class Hearing:
@@ -81,22 +73,3 @@ class Hearing:
     def close(self) -> None:
         """Give up the connection."""
         self._consumer.close()
-
-
-def word_of(value: bytes | None) -> Word | None:
-    """A message of `agreements` as a word; None where it's none of ours."""
-    try:
-        said: Any = fastavro.schemaless_reader(BytesIO(body_of(value)), _WORD, None)
-        return Word(**said)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
-        log.warning("a message in %s is no word of a party: %s", TOPIC, type(error).__name__)
-        return None
-
-
-def words(settings: Settings, endpoints: Endpoints) -> list[Word]:
-    """All that was ever said of agreements; raises `Unavailable`."""
-    hearing = Hearing(settings, endpoints)
-    try:
-        return hearing.news()
-    finally:
-        hearing.close()

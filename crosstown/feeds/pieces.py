@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from crosstown.errors import Refused
-from crosstown.feeds.sharing import Told
+from crosstown.feeds.feed import Told
 
 MESSAGES: Final = 2_000
 BYTES: Final = 8 << 20
