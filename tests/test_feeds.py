@@ -136,7 +136,9 @@ def erased_by(history: Sequence[Saying]) -> set[str]:
                 for s in history
                 if s.envelope.type == kind and s.envelope.record.endswith(KEY.name(record))
             ]  # fmt: skip
-            stands[kind] = bool(words) and max(words, key=lambda w: w[0])[1].envelope.step != "WITHDRAWN"
+            stands[kind] = (
+                bool(words) and max(words, key=lambda w: w[0])[1].envelope.step != "WITHDRAWN"
+            )
         if stands["record.erased"] and not stands["record.held"]:
             found.add(record)
     return found
@@ -156,14 +158,20 @@ def saying(dice: random.Random) -> Saying:
 
 
 def people(dice: random.Random) -> Saying:
-    kind, step = dice.choice(("asserted", "separated", "apart")), dice.choice(("OTHER", "OTHER", "WITHDRAWN"))
+    kind, step = (
+        dice.choice(("asserted", "separated", "apart")),
+        dice.choice(("OTHER", "OTHER", "WITHDRAWN")),
+    )
     agency = dice.choice(("riverton-311", "xx-county-health"))
     records = dice.sample(RECORDS, 1 if kind == "apart" else 2)
     return link(agency, kind, records, dice.randrange(-1, 4), step)
 
 
 def erasure(dice: random.Random) -> Saying:
-    kind, step = dice.choice(("erased", "erased", "held")), dice.choice(("OTHER", "OTHER", "WITHDRAWN"))
+    kind, step = (
+        dice.choice(("erased", "erased", "held")),
+        dice.choice(("OTHER", "OTHER", "WITHDRAWN")),
+    )
     return erase(dice.choice(RECORDS[:2]), dice.randrange(4), step, f"record.{kind}")
 
 
