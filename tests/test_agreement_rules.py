@@ -194,3 +194,27 @@ def test_a_city_without_agreements_has_those_of_the_sample(folder: Path) -> None
     shutil.rmtree(folder / "agreements")
     assert Repository.load(folder).agreements == {}
     assert check(folder).agreements == 0
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [
+    (HEALTH, "end: 2035-01-01", "end: 9999-12-31"), (HEALTH, "start: 2025-01-01", "start: 0001-01-01"),
+    (BROWN, "since: 2025-01-01", "since: 2200-01-01"), (BROWN, "since: 2025-01-01", "since: yesterday"),
+    (HEALTH, "delete_within_days: 30", "delete_within_days: 99999999999999999999"),
+    (HEALTH, "delete_within_days: 30", f"quiet_days: {'9' * 400}.0"),
+    (HEALTH, "fresh_minutes: 15", "fresh_minutes: -1"), (HEALTH, "agreements/2024-117.md", '"a\\0b"'),
+    (HEALTH, "agreements/2024-117.md", "x" * 5_000), (BROWN, "id: ", "id: &a [*a, *a]\nid: "),
+    (BROWN, "filter: ", f"filter: {'[' * 5_000}"), (BROWN, "filter: ", f"filter: {'(' * 1_999} # "),
+    (BROWN, "filter: ", f"filter: {'x' * 300_000} # "), (BROWN, "[us-xx-riverton]", "[]"),
+    (BROWN, "[topic_text]", "[topic_text, 7, null]"), (BROWN, "purpose: ", "purpose: \x00"),
+    (BROWN, "riverton-water: Jo Petersen", "riverton-water: ''"), (BROWN, "[http, kafka]", "[fax]"),
+])  # fmt: skip
+def test_a_hostile_file_ends_in_a_fault(folder: Path, file: str, old: str, new: str) -> None:
+    edited(file, (old, new))(folder)
+    found = [one for one in found_in(folder) if one.file == folder / file]
+    assert found
+    assert all(one.line >= 1 and len(one.what) < 2_000 for one in found)
+
+
+def test_a_file_that_is_no_text_ends_in_a_fault(folder: Path) -> None:
+    (folder / BROWN).write_bytes(bytes(range(256)))
+    assert [one.rule for one in found_in(folder)] == ["agreement"]

@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from crosstown.agreements.book import Book
-from crosstown.cli.shell import Output, err, iso, out, print_json, print_json_lines, settings
+from crosstown.cli.shell import (
+    Output,
+    err,
+    iso,
+    minute,
+    out,
+    print_json,
+    print_json_lines,
+    settings,
+)
 from crosstown.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -142,9 +151,9 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
         ("agreement", f"{found.id} ({found.kind})"),
         ("stands", f"{stands.state}: {stands.why}" if stands else "not known now"),
         *sentences(found, repository),
-        *((str(one["party"]), _steward(one)) for one in parties),
+        *((one, _steward(found.stewards[one], accepted.get(one))) for one in found.parties),
         ("terms", found.terms),
-        *([("delete by", f"{found.receiver} deletes what it has until {iso(deleted)}")] if deleted else []),
+        *([("delete by", f"{found.receiver} deletes what it has until {minute(deleted)}")] if deleted else []),
     ]  # fmt: skip
     width = max(len(about) for about, _ in lines)
     for about, words_ in lines:
@@ -152,7 +161,7 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
     for word in words:
         old = "" if word.word != "accepted" or word.terms == found.terms else ", of earlier terms"
         why = f": {word.because}" if word.because else ""
-        out.print(f"  {iso(word.said_at)} {word.word} by {word.by} for {word.party}{old}{why}",
+        out.print(f"  {minute(word.said_at)} {word.word} by {word.by} for {word.party}{old}{why}",
                   markup=False)  # fmt: skip
     _show_example(example(found, repository), found.receiver)
 
@@ -168,11 +177,9 @@ def _show_example(one: dict[str, Any] | None, receiver: str) -> None:
     out.print(json.dumps(one, ensure_ascii=False, indent=1), markup=False)
 
 
-def _steward(one: dict[str, Any]) -> str:
-    when = (
-        f"accepted {one['accepted_at']}" if one["accepted_at"] else "has not accepted these terms"
-    )
-    return f"{one['steward']}: {when}"
+def _steward(steward: str, accepted_at: int | None) -> str:
+    when = f"accepted {minute(accepted_at)}" if accepted_at else "has not accepted these terms"
+    return f"{steward}: {when}"
 
 
 def differing(home: Path | None, asked: str, against: Path | None, output: Output) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crosstown.cli.agreed import book, standing_fields
-from crosstown.cli.shell import Output, iso, out, print_json, settings
+from crosstown.cli.shell import Output, iso, minute, out, print_json, settings
 from crosstown.errors import Stop, Unavailable
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Speaking:
             raise Stop("who says so? it must be attributed",
                        mend="--by NAME, or CROSSTOWN_BY once for all")  # fmt: skip
         self.id, self.agency, self.output = agreement, agency, output
-        self.by, self.because = " ".join(by.split()), " ".join(because.split())
+        self.by = _fitting("--by", by, 100)
+        self.because = _fitting("--because", because, 500)
 
     def party_of(self) -> Agreement:
         """The agreement, of which the agency is a party and which isn't revoked."""
@@ -94,6 +95,16 @@ class Speaking:
             return
         for line in [*lines, *([f"It stands: {stands.state}: {stands.why}"] if stands else [])]:
             out.print(line, markup=False)
+
+
+def _fitting(option: str, text: str, most: int) -> str:
+    """What somebody typed, as one line that can be kept."""
+    said = " ".join(text.split())
+    if len(said) > most:
+        raise Stop(f"{option} has over {most} characters", mend="say it shorter")
+    if not said.isprintable():
+        raise Stop(f"{option} holds what can't be read", mend="plain text in UTF-8, please")
+    return said
 
 
 def accept(speaking: Speaking) -> None:
@@ -163,7 +174,7 @@ def request(speaking: Speaking, of: str) -> None:
     for one in speaking.book.requests(speaking.id):
         if one.answer == "open" and (one.party, one.of) == (speaking.agency, of):
             speaking.tell(
-                None, "requested", [f"{of} was asked already; it lapses {iso(one.lapses_at)}."]
+                None, "requested", [f"{of} was asked already; it lapses {minute(one.lapses_at)}."]
             )
             return
     word = speaking.say("requested", of=of)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from crosstown.cli.agreed import standing_fields
 from crosstown.cli.agreeing import Speaking
-from crosstown.cli.shell import Output, err, iso, out, print_json, sure
+from crosstown.cli.shell import Output, err, iso, minute, out, print_json, sure
 from crosstown.errors import Stop
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def revoke(speaking: Speaking, *, yes: bool, dry_run: bool) -> None:
         _dry(speaking, found, loses)
         return
     if not yes:
-        for line in _lines(found, loses):
+        for line in _lines(found, loses, speaking.book.now):
             err.print(line, markup=False)
         if not sure(f"Revoke {found.id}?", "a revocation can't be undone"):
             raise Stop("not revoked", mend="nothing was changed")
@@ -36,7 +36,7 @@ def revoke(speaking: Speaking, *, yes: bool, dry_run: bool) -> None:
     word = speaking.say("revoked", terms=found.terms)
     speaking.tell(word, "revoked", [
         f"Revoked by {speaking.agency}: {found.id}",
-        *(["The receiver's access on Kafka is cut."] if cut else []), *_lines(found, loses),
+        *(["The receiver's access on Kafka is cut."] if cut else []), *_lines(found, loses, speaking.book.now),
     ], **loses, cut=cut)  # fmt: skip
 
 
@@ -72,22 +72,23 @@ def _loses(speaking: Speaking, found: Agreement) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lines(found: Agreement, loses: dict[str, Any]) -> list[str]:
+def _lines(found: Agreement, loses: dict[str, Any], now: int) -> list[str]:
+    from crosstown.agreements.words import DAY
+
     told = loses["not_recallable"]
     lines = [
         f"{found.receiver} gets nothing more of {', '.join(found.providers)} under {found.id}, for good."
     ]
     if told["last_number"]:
         lines.append(
-            f"What it has can't be called back: {told[found.gives]:,} {found.gives} that stand,"
-            f" {told['gone_since']:,} that are gone since, {told['last_number']:,} messages in all."
+            f"What it has can't be called back: {_many(told[found.gives], found.gives[:-1])} as last told,"
+            f" {told['gone_since']:,} told to be gone; {_many(told['last_number'], 'message')} in all."
         )
     else:
         lines.append("Nothing was ever delivered under it.")
-    if loses["delete_by"]:
-        lines.append(
-            f"By the agreement {found.receiver} deletes what it has until {loses['delete_by']}."
-        )
+    if found.delete_within_days is not None:
+        until = minute(now + found.delete_within_days * DAY)
+        lines.append(f"By the agreement {found.receiver} deletes what it has until {until}.")
     return lines
 
 
@@ -97,5 +98,9 @@ def _dry(speaking: Speaking, found: Agreement, loses: dict[str, Any]) -> None:
                     "by": speaking.by, "because": speaking.because, "said_at": None,
                     **standing_fields(speaking.book.standing(found.id)), **loses, "cut": False})  # fmt: skip
         return
-    for line in [*_lines(found, loses), "Nothing was changed."]:
+    for line in [*_lines(found, loses, speaking.book.now), "Nothing was changed."]:
         out.print(line, markup=False)
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
