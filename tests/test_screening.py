@@ -344,6 +344,7 @@ def test_what_a_thorough_look_finds_in_noise_the_quick_look_lets_through() -> No
         *(one.translate(wide) for one in plain),
         "j (at) y (d\xf3t) org",
         "x\u2024com",
+        "617\xe9555\xe90132",
     )
     found = 0
     for _ in range(20_000):
