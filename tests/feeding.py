@@ -114,7 +114,9 @@ class Town:
         """Start programs, and wait until they say that they are ready."""
         for name in names:
             self._programs[name] = self.beside(name)
-        until(lambda: all(self._programs[name].answers() for name in names))
+        until(lambda: all(self._programs[name].answers() or not self.alive(name) for name in names))
+        for name in names:
+            assert self.alive(name), self.log(name)[-2_000:]
 
     def beside(self, name: str) -> RunningProgram:
         """Another process of a program, which is the test's own to end."""

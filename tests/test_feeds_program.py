@@ -22,9 +22,11 @@ FILES = ("basic", "cut", "changed", "ending", "loaded", "aside", "killed")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     files = {name: handshake(name) for name in FILES}
     one = Town(tmp_path_factory.mktemp("town"), files)
-    one.start("intake", "feeds")
-    yield one
-    one.close()
+    try:
+        one.start("intake", "feeds")
+        yield one
+    finally:
+        one.close()
 
 
 def test_what_was_agreed_does_not_arrive(town: Town) -> None:
