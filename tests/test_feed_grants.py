@@ -75,10 +75,13 @@ def test_a_plan_knows_nothing_of_feeds() -> None:
         want.topics, {}, {}, frozenset([HEALTH.receiver]), none.grants[HEALTH.receiver], {}
     )
     (given,) = [one for one in plan(want, found) if one.kind == "acl"]
-    assert (given.action, given.grants) == ("create", {reads(HEALTH)})
+    assert given.action == "create"
+    assert given.grants == {reads(HEALTH)}
     after = replace(found, grants=want.grants[HEALTH.receiver])
     (cut,) = [one for one in plan(none, after) if one.kind == "acl"]
-    assert (cut.action, cut.grants, cut.destructive) == ("remove", {reads(HEALTH)}, True)
+    assert cut.action == "remove"
+    assert cut.destructive
+    assert cut.grants == {reads(HEALTH)}
 
 
 def told(size: int, number: int) -> Told:
