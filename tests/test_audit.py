@@ -277,9 +277,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
                            filter='concern == "water-quality"'),
     }  # fmt: skip
     one = Town(tmp_path_factory.mktemp("town"), files)
-    one.start("intake", "cases", "casebook", "feeds")
-    yield one
-    one.close()
+    try:
+        one.start("intake", "cases", "casebook", "feeds")
+        yield one
+    finally:
+        one.close()
 
 
 def ask(town: Town, *words: str) -> Said:
