@@ -10,6 +10,7 @@ from crosstown.feeds.lanes import Lane
 from crosstown.feeds.look import Look
 from crosstown.sayings import APART, SEPARATED
 
+
 class Cover:
     """One agreement's cover; nothing is covered before `stand` has said from when to when."""
 
