@@ -73,7 +73,7 @@ class Feed:
 
     def take_over(self, other: Feed) -> None:
         """Go on where an earlier form of the same agreement was."""
-        self._told, self._number = other._told, other._number  # noqa: SLF001 - another of our kind
+        self._told, self._number = other._told, other._number
 
     def words_changed(self) -> None:
         """Somebody has said something of the agreement: where it stands is to be asked again."""
