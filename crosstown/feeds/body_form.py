@@ -19,11 +19,11 @@ def payload_form(agreement: Agreement, contract: Contract) -> Schema | None:
     named = next(one.payload for one in agreement.contracts if one.contract == contract.id)
     if not named:
         return None
-    within = f"{space(agreement.id)}.{_word(contract.owner)}_{_word(contract.name).lstrip('_')}"
-    types = _Renamed(within)
+    name = _word(contract.id.replace("/", "__"))
+    types = _Renamed(f"{space(agreement.id)}.{name}")
     own = {one["name"]: one for one in inlined(contract.schema)["fields"]}
     fields = [_with_default(own[name], types) for name in own if name in named]
-    return {"type": "record", "name": "Payload", "namespace": within,
+    return {"type": "record", "name": name, "namespace": space(agreement.id),
             "doc": f"of {contract.id}", "fields": fields}  # fmt: skip
 
 
@@ -59,7 +59,6 @@ class _Renamed:
     def __init__(self, space: str) -> None:
         self._space = space
         self._names: dict[str, str] = {}
-        self._shapes: dict[str, str] = {}
 
     def type(self, schema: Any) -> Any:
         """An inlined type under its new names."""
@@ -78,7 +77,7 @@ class _Renamed:
         if old in self._names:
             return f"{self._space}.{self._names[old]}"
         name = old.rpartition(".")[2]
-        if name in self._names.values() or name == "Payload":
+        if name in self._names.values():
             name = old.replace(".", "_")
         self._names[old] = name
         whole = {k: v for k, v in schema.items() if k not in ("name", "aliases")}
