@@ -18,7 +18,6 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka, metrics
-from crosstown.agreements.rules import filter_of
 from crosstown.audit.log import AccessLog
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Erasures, Key
@@ -59,7 +58,7 @@ class Feeds:
         self._sharing = Sharing(
             repository, program.home.pseudonym_key(settings),
             Erasures(Key(program.home.erasure_key(settings))), self._live.window,
-            self._registry.schema, filter_of,
+            self._registry.schema,
         )  # fmt: skip
         self._sharing.terms(agreements)
         self._carrying_out = CarryingOut(
