@@ -18,7 +18,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka, metrics
-from crosstown.audit.log import AccessLog
+from crosstown.audit.log import AccessLog, Delivery
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Erasures, Key
 from crosstown.errors import Refused, Stop, Unavailable
@@ -195,19 +195,16 @@ class Feeds:
         self._count(told, now)
 
     def _log_access(self, told: list[Told]) -> None:
+        """Say in the access log what receivers can read at the broker once this is written."""
         numbers: dict[str, list[int]] = {}
         for one in told:
-            numbers.setdefault(one.agreement, []).append(one.number)
-        for name, these in numbers.items():
-            agreement = self._agreements[name]
-            if "kafka" in agreement.delivery.ways:
-                try:
-                    self._access.append(
-                        agency=agreement.receiver, agreement=name, purpose=agreement.purpose,
-                        way="kafka", first=these[0], last=these[-1], count=len(these),
-                    )  # fmt: skip
-                except Refused as error:
-                    raise SetAside(name, error) from None
+            if "kafka" in self._agreements[one.agreement].delivery.ways:
+                numbers.setdefault(one.agreement, []).append(one.number)
+        agreed = [(self._agreements[name], these) for name, these in numbers.items()]
+        self._access.append_all(
+            Delivery(one.receiver, one.id, one.purpose, "kafka", these[0], these[-1], len(these))
+            for one, these in agreed
+        )
 
     def _went_in(self, last: Told) -> bool:
         """Whether the last of a batch is noted as told: then the whole batch is in."""

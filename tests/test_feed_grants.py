@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -101,8 +102,9 @@ def test_a_piece_is_larger_than_a_transaction_bears_or_loses_what_it_leaves() ->
 
 
 @pytest.fixture
-def registry(server: Server) -> Registry:
-    return Registry(server.url, login=server.login)
+def registry(server: Server) -> Iterator[Registry]:
+    with Registry(server.url, login=server.login) as one:
+        yield one
 
 
 def test_an_event_is_shared_under_a_contract_that_it_did_not_come_in_under(
