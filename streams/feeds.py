@@ -98,19 +98,24 @@ class Feeds:
                 self._sharing.delivered(one.agreement, one.thing, one.number, one.digest)
                 metrics.feed_number.labels(one.agreement).set(one.number)
                 metrics.feed_said.labels(one.agreement).set(one.at / 1e6)
-        accepted = self._live.accepted
-        for partition in (
-            self._consumer.list_topics(accepted, timeout=10).topics[accepted].partitions
-        ):
+        for partition in self._partitions():
             metrics.restored.labels(self._program.name, partition).set(0)
             self._at[partition] = 0
             for message in messages(
-                self._program.settings, self._program.endpoints, accepted, partition
+                self._program.settings, self._program.endpoints, self._live.accepted, partition
             ):
                 if self._program.stopping.is_set():
                     return
                 self._fold(message)
             metrics.restored.labels(self._program.name, partition).set(1)
+
+    def _partitions(self) -> list[int]:
+        """Those of `accepted`: without one of them all that lies there would seem to be gone."""
+        about = self._consumer.list_topics(self._live.accepted, timeout=10)
+        found = about.topics[self._live.accepted]
+        if found.error is not None or not found.partitions:
+            raise Unavailable(f"{self._live.accepted} isn't there now: {found.error}")
+        return sorted(found.partitions)
 
     def follow(self, files: ContractFiles) -> Repository | None:
         """Tell what is missing, then what comes, until files change; what they are then.
