@@ -11,7 +11,7 @@ then `outputs` gives what is wanted and not yet told. Neither clock nor Kafka: t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from crosstown.agreements.agreement import Agreement
@@ -21,7 +21,7 @@ from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
 from crosstown.feeds.body_form import Schema
-from crosstown.feeds.counting import Counting, counting, event_of
+from crosstown.feeds.counting import Counting, Versions, counting, event_of
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
 from crosstown.feeds.feed import Content, Feed, Told
@@ -111,12 +111,11 @@ class Sharing:
                 self._heard.add(heard.hashed)
             return
         lane = self._lanes.of(contract, fields["agency"], fields["jurisdiction"], kind)
-        if self._leaving and (again := event_of(key)) in self._leaving:
-            self._leaving.discard(again)
-            self._counting.forget(again)
         event = self._counting.say(key, lane, value, end)
         if event is not None:
             self._dirty[event] = None
+        if self._leaving:
+            self._leaving.discard(event_of(key))
 
     def outputs(self, now: int) -> Iterator[Told]:
         """What is to be told now, microseconds UTC; what was given out counts as told.
@@ -155,11 +154,11 @@ class Sharing:
         while self._dirty:
             event = next(iter(self._dirty))
             versions = self._counting.events.get(event, ())
-            feeds = {id(feed): feed for one in versions for feed in one.lane.feeds if feed.holds}
-            if feeds:
+            if any(one.lane.feeds for one in versions):
                 looks = () if event in self._leaving else self._look(event)
-                for feed in feeds.values():
-                    feed.content.consider(event, looks)
+                for feed in _concerned(versions, looks):
+                    if feed.holds:
+                        feed.content.consider(event, looks)
                 if len(self._looks) < LOOKS:
                     self._looks[event] = looks
             del self._dirty[event]
@@ -202,3 +201,14 @@ class Sharing:
         if all(self._erasures.concerns(read_prefix(body)[0]) for body in bodies):
             self._leaving.add(event)
             self._dirty[event] = None
+
+
+def _concerned(versions: Versions, looks: Sequence[Look]) -> Iterable[Feed]:
+    """The feeds that may cover an event now, or may have covered it.
+
+    Where only one thing was ever said of it, whoever covered it covers it still.
+    """
+    if len(versions) == 1:
+        lane = versions[0].lane
+        return lane.may_cover(looks[0].fields) if looks else lane.feeds
+    return {id(feed): feed for one in versions for feed in one.lane.feeds}.values()
