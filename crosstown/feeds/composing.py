@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
-from uuid import UUID
 
 from crosstown import timeline
 from crosstown.agreements.agreement import Agreement
@@ -72,7 +71,7 @@ class Composer:
         rows: list[tuple[int, str, bytes, bytes]] = []
         size = 0
         for look in newest_first:
-            name = self._names.event(str(UUID(bytes=_id(look))))
+            name = self._names.event(look.fields["event_id"])
             refs = look.fields["refs"] if self._how.names_refs else ()
             shown = [self._named(ref) for ref in refs if ref in present]
             said, tells = self._how.said(look, shown)
@@ -104,10 +103,6 @@ class Composer:
 
 def _in(looks: Sequence[Look], jurisdiction: str) -> Look:
     return next(look for look in looks if look.version.lane.jurisdiction == jurisdiction)
-
-
-def _id(look: Look) -> bytes:
-    return bytes.fromhex(look.fields["event_id"].replace("-", ""))
 
 
 def _array(items: list[bytes]) -> bytes:

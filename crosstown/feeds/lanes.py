@@ -6,7 +6,7 @@ costs that event nothing. Pure. Source of the rules: docs/decisions/0023.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from crosstown.contract import ANY
@@ -86,6 +86,10 @@ class Lanes:
         self._feeds = feeds
         for lane in self._lanes.values():
             self._lead(lane)
+
+    def leading_to(self, feeds: Collection[Feed]) -> set[Lane]:
+        """The lanes of which one of these feeds may want something."""
+        return {lane for lane in self._lanes.values() if any(feed in feeds for feed in lane.feeds)}
 
     def _lead(self, lane: Lane) -> None:
         lane.lead_to(feed for feed in self._feeds if feed.cover.wants(lane))

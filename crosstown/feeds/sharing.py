@@ -21,7 +21,7 @@ from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
 from crosstown.feeds.body_form import Schema
-from crosstown.feeds.counting import Counting, Versions, counting, event_of
+from crosstown.feeds.counting import Counting, Version, Versions, counting, event_of
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
 from crosstown.feeds.feed import Content, Feed, Told
@@ -125,9 +125,10 @@ class Sharing:
         self._look_for_erased()
         begun = [feed for feed in self._feeds.values() if feed.stand(self._said_of(feed), now)]
         if begun:
+            lanes = self._lanes.leading_to(begun)
             self._dirty.update(
                 (event, None) for event, versions in self._counting.events.items()
-                if any(feed in version.lane.feeds for version in versions for feed in begun)
+                if any(one.lane in lanes for one in versions)
             )  # fmt: skip
         self._take_in()
         for feed in self._feeds.values():
@@ -186,12 +187,14 @@ class Sharing:
         if not self._heard:
             return
         for event, versions in self._counting.events.items():
-            if any(self._is_heard(one.body) for one in versions if one.body is not None):
+            if event not in self._dirty and any(map(self._is_heard, versions)):
                 self._dirty[event] = None
         self._heard.clear()
 
-    def _is_heard(self, body: bytes) -> bool:
-        fields, _ = read_prefix(body)
+    def _is_heard(self, version: Version) -> bool:
+        if version.body is None:
+            return False
+        fields, _ = read_prefix(version.body)
         records = fields["refs"] if fields["type"] in KINDS else (fields["record"],)
         return any(self._erasures.key.name(record) in self._heard for record in records)
 
