@@ -95,3 +95,10 @@ def text_of(event: bytes) -> str:
     """An event's id as it is written, from its 16 bytes."""
     digits = event.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def record_of(body: bytes) -> str:
+    """The record of an event, out of the bytes of its envelope: the third text in them."""
+    size, at = read_long(body, 37)
+    size, at = read_long(body, at + size)
+    return body[at : at + size].decode()

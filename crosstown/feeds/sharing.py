@@ -12,6 +12,7 @@ then `outputs` gives what is wanted and not yet told. Neither clock nor Kafka: t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from crosstown.agreements.agreement import Agreement
@@ -21,7 +22,7 @@ from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
 from crosstown.feeds.body_form import Schema
-from crosstown.feeds.counting import Counting, Version, Versions, counting, event_of
+from crosstown.feeds.counting import Counting, Version, Versions, counting, event_of, record_of
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
 from crosstown.feeds.feed import Content, Feed, Told
@@ -31,7 +32,6 @@ from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
 from crosstown.feeds.timelines import Timelines
 from crosstown.repository import Repository
-from crosstown.sayings import KINDS
 
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""
@@ -186,17 +186,14 @@ class Sharing:
         """Events of the records that somebody had erased, or restored, since the last call."""
         if not self._heard:
             return
+        seen: dict[str, bool] = {}
         for event, versions in self._counting.events.items():
-            if event not in self._dirty and any(map(self._is_heard, versions)):
-                self._dirty[event] = None
+            for record in chain.from_iterable(map(_records, versions)):
+                if record not in seen:
+                    seen[record] = self._erasures.key.name(record) in self._heard
+                if seen[record]:
+                    self._dirty[event] = None
         self._heard.clear()
-
-    def _is_heard(self, version: Version) -> bool:
-        if version.body is None:
-            return False
-        fields, _ = read_prefix(version.body)
-        records = fields["refs"] if fields["type"] in KINDS else (fields["record"],)
-        return any(self._erasures.key.name(record) in self._heard for record in records)
 
     def _forget(self, event: bytes) -> None:
         """A tombstone: the bytes of an erased record's event are gone from the log."""
@@ -215,3 +212,13 @@ def _concerned(versions: Versions, looks: Sequence[Look]) -> Iterable[Feed]:
         lane = versions[0].lane
         return lane.may_cover(looks[0].fields) if looks else lane.feeds
     return {id(feed): feed for one in versions for feed in one.lane.feeds}.values()
+
+
+def _records(version: Version) -> Sequence[str]:
+    """The records of which an erasure would take this version away."""
+    if version.body is None:
+        return ()
+    if version.lane.link:
+        refs: Sequence[str] = read_prefix(version.body)[0]["refs"]
+        return refs
+    return (record_of(version.body),)
