@@ -2,67 +2,33 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any
 
 import pytest
+from feed_sayings import (
+    INSPECTIONS,
+    JUNE,
+    LINKS,
+    NOTES,
+    REQUESTS,
+    agreement,
+    erase,
+    link,
+    say,
+    window,
+)
 from feeds_oracle import DAY, Saying, Under, expected
 from riverton_said import REPOSITORY
-from sharing_said import IDS, NOW, SECRET, Message, Receiver, consent, message, schema_text
+from sharing_said import KEY, NOW, SECRET, Installation, consent, message
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.agreements.words import Word, standing
-from crosstown.codec import Encoder, frame
-from crosstown.envelope import VIAS, Envelope
-from crosstown.erasures import Erasures, Key
-from crosstown.feeds.feed import Told
-from crosstown.feeds.sharing import Sharing
-from crosstown.identity import event_id
+from crosstown.agreements.words import standing
+from crosstown.envelope import VIAS
 
-KEY = Key(b"key")
-HOUR = DAY // 24
-JUNE = (dt.date(2025, 6, 1) - dt.date(1970, 1, 1)).days * DAY
-REQUESTS, INSPECTIONS, NOTES, LINKS = (
-    "riverton-311/requests", "riverton-housing/inspections", "any/notes", "any/links"
-)  # fmt: skip
-BODIES: dict[str, dict[str, Any]] = {
-    REQUESTS: {
-        "number": "1", "line": "1", "status": "NEW", "state": "NEW", "status_text": "new",
-        "occurred_at": JUNE + HOUR, "due_at": None, "topic": "HEAT", "topic_text": "Heat", "source": "",
-        "address": "", "address_text": "", "district": "", "sent_to": "", "xref": [],
-        "caller_notes": "", "flags": [],
-    },
-    INSPECTIONS: {
-        "number": "1", "event": "requested", "outcome": "RECEIVED", "outcome_text": "requested",
-        "occurred_at": JUNE, "due_at": None, "complaint": "H", "complaint_text": "Heat",
-        "address": "", "address_text": "", "ward": "", "request": "", "see_also": [],
-        "referred_to": "", "tenant_name": "", "inspector_notes": "", "flags": [],
-    },
-}  # fmt: skip
-_ENCODERS = {name: Encoder(REPOSITORY.contracts[name].schema) for name in BODIES}
 RECORDS = [f"{agency}/r/{n}" for agency in ("riverton-311", "riverton-housing") for n in (1, 2, 3)]
-
-
-def window(concern: str) -> int:
-    return 10 * HOUR if concern == "noise" else 50 * HOUR
-
-
-def agreement(name: str, **more: Any) -> Agreement:
-    said: dict[str, Any] = {
-        "id": name, "kind": "agreement", "providers": ["riverton-311", "riverton-housing"],
-        "receiver": "xx-county-health", "purpose": "To see that nothing else is seen.",
-        "stewards": {p: "Somebody" for p in ("riverton-311", "riverton-housing", "xx-county-health")},
-        "gives": "events", "contracts": [{"contract": REQUESTS}], "jurisdictions": ["us-xx-riverton"],
-        "since": "2025-06-01", "start": "2025-01-01", "end": "2035-01-01",
-        "basis": {"law": "A law that is long enough.", "document": "a.pdf", "sha256": "0" * 64,
-                  "redisclosure": "To nobody, not at all."},
-    }  # fmt: skip
-    return Agreement.model_validate(said | more)
 
 
 def under(terms: Agreement, wanted: Any = lambda _e, _body: True) -> Under:
@@ -94,35 +60,6 @@ UNDER = [
                     stewards={"riverton-311": "A", "xx-county-health": "B"})),
 ]  # fmt: skip
 TERMS = [one.agreement for one in UNDER]
-
-
-def say(
-    record: str, at: int, contract: str, *, kind: str = "seen", step: str = "NOTE", place: str = "",
-    concern: str = "heat", refs: Sequence[str] = (), known_at: int = 0, via: str = "batch",
-    jurisdiction: str = "us-xx-riverton", text: str = "Heat", area: str = "", headline: str = "",
-) -> Saying:  # fmt: skip
-    body = dict(BODIES.get(contract, BODIES[REQUESTS]))
-    body["topic_text" if "topic_text" in body else "outcome_text"] = text
-    envelope = Envelope(
-        event_id=event_id(record, kind), agency=record.partition("/")[0], record=record, type=kind,
-        step=step, occurred_at=JUNE + at * HOUR, jurisdiction=jurisdiction, place=place, area=area,
-        concern=concern, refs=tuple(refs), known_at=JUNE + known_at * DAY, via=via, headline=headline,
-        due_at=JUNE + at * HOUR + 7 if step == "REPORTED" else None,
-    )  # fmt: skip
-    schema = IDS[contract if contract in BODIES else REQUESTS]
-    encoder = _ENCODERS[contract if contract in BODIES else REQUESTS]
-    return Saying(contract, envelope, body, frame(schema, encoder.encode(body)))
-
-
-def link(agency: str, kind: str, records: Sequence[str], known_at: int, step: str) -> Saying:
-    return say(f"{agency}/link/{'-'.join(records)}", 0, LINKS, kind=f"link.{kind}", step=step,
-               refs=records, known_at=known_at, place="", concern="", headline="because")  # fmt: skip
-
-
-def erase(record: str, known_at: int, step: str, kind: str = "record.erased") -> Saying:
-    said = say(f"{record.partition('/')[0]}/erasure/{KEY.name(record)}", 0, "any/erasures", kind=kind,
-               step=step, known_at=known_at)  # fmt: skip
-    return said
 
 
 def erased_by(history: Sequence[Saying]) -> set[str]:
@@ -177,7 +114,10 @@ def erasure(dice: random.Random) -> Saying:
 
 def again(said: Saying, dice: random.Random) -> Saying:
     """The same content, said at another time or in another way."""
-    how = {"known_at": JUNE + dice.choice((-1, 0, 1, 2, 3)) * DAY, "via": dice.choice(VIAS)}
+    how: dict[str, Any] = {
+        "known_at": JUNE + dice.choice((-1, 0, 1, 2, 3)) * DAY,
+        "via": dice.choice(VIAS),
+    }
     return replace(said, envelope=replace(said.envelope, **how))
 
 
@@ -192,58 +132,6 @@ def history_of(seed: int) -> list[Saying]:
     return said
 
 
-class Installation:
-    """A process that hands out feeds, which may end at any moment, and what outlives it."""
-
-    def __init__(self, terms: Sequence[Agreement] = TERMS, seed: int = 0) -> None:
-        self.terms = terms
-        self.dice = random.Random(seed)
-        self.log: list[Message] = []
-        self.words: list[Word] = []
-        self.told: dict[tuple[str, str], Told] = {}
-        self.receivers: dict[str, Receiver] = {}
-        self.restart()
-
-    def restart(self) -> None:
-        """A new process: what was delivered and all that was said, in any order, then on."""
-        self.sharing = Sharing(REPOSITORY, SECRET, Erasures(KEY), window, schema_text)
-        self.sharing.terms(self.terms)
-        for word in self.words:
-            self.sharing.word(word)
-        for told in self.dice.sample(list(self.told.values()), len(self.told)):
-            self.sharing.delivered(told.agreement, told.thing, told.number, told.digest)
-        for said in self.log:
-            self.sharing.say(*said)
-
-    def say(self, said: Message) -> None:
-        self.log.append(said)
-        self.sharing.say(*said)
-
-    def accept(self, terms: Agreement) -> None:
-        for word in consent(terms):
-            self.words.append(word)
-            self.sharing.word(word)
-
-    def hand_out(self, most: int | None = None, now: int = NOW) -> None:
-        things = set()
-        for told in islice(self.sharing.outputs(now), most):
-            assert (told.agreement, told.thing) not in things, "told twice at once"
-            things.add((told.agreement, told.thing))
-            self.told[told.agreement, told.thing] = told
-            if told.agreement not in self.receivers:
-                schema = json.loads(json.dumps(self.sharing.schema(told.agreement)))
-                self.receivers[told.agreement] = Receiver(schema)
-            self.receivers[told.agreement].hear(told)
-
-    def known(self, name: str) -> dict[str, dict[str, Any]]:
-        """What a receiver knows, without digests."""
-        found = {}
-        for thing, said in (self.receivers[name].known if name in self.receivers else {}).items():
-            found[thing] = {k: v for k, v in said.items() if k not in ("change", "event", "case")}
-            found[thing]["said"] = {k: v for k, v in said["said"].items() if k != "digest"}
-        return found
-
-
 def check(installation: Installation, history: Sequence[Saying]) -> None:
     erased = erased_by(history)
     for one in UNDER:
@@ -256,7 +144,7 @@ def run(history: Sequence[Saying], dice: random.Random) -> Installation:
 
     The agreements are accepted before, meanwhile or after.
     """
-    one = Installation(dice.sample(TERMS, len(TERMS)), dice.randrange(1 << 32))
+    one = Installation(dice.sample(TERMS, len(TERMS)), window, dice.randrange(1 << 32))
     left = dice.sample(history, len(history))
     left += dice.sample(left, dice.randrange(len(left) + 1))
     waiting = list(TERMS) if dice.random() < 0.5 else []
