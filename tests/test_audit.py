@@ -51,7 +51,7 @@ for number in range(1, 100_000):
 
 
 def append(log: AccessLog, number: int = 1, **more: Any) -> None:
-    said = {"agency": HEALTH, "agreement": "health", "purpose": "Nurses know.", "way": "http",
+    said: dict[str, Any] = {"agency": HEALTH, "agreement": "health", "purpose": "Nurses know.", "way": "http",
             "first": number, "last": number, "count": 1}  # fmt: skip
     log.append(**said | more)
 
@@ -229,9 +229,9 @@ def test_log_that_was_cut_or_changed_in_kafka_is_whole(tmp_path: Path) -> None:
             for number in range(5):
                 append(log, number)
         links = [one.link for one in everything(settings, where) if one.link]
-        said = ours("verify").ok().json()
-        check("audit", said)
-        assert (said["links"], said["whole"]) == (6, True)
+        fine = ours("verify").ok().json()
+        check("audit", fine)
+        assert (fine["links"], fine["whole"]) == (6, True)
 
         def again(rows: list[bytes]) -> Said:
             admin.delete_topics([TOPIC])[TOPIC].result(20)
@@ -397,6 +397,22 @@ def test_export_cannot_be_checked_elsewhere(told: Town, tmp_path: Path) -> None:
     bad = away(str(file), "--key", key["key"])
     assert (bad.code, bad.json()["bad"]["line"]) == (3, 2)
     assert away(str(later), "--against", str(file)).code == 2, "that is no witness"
+
+
+def test_party_that_received_what_was_erased_is_not_named(told: Town) -> None:
+    """The casebook has forgotten it; what still lies in feeds has not."""
+    record = record_of(told, 12)
+    before = ask(told, "record", record, "-o", "json").ok().json()
+    told.start("eraser")
+    erased = call(told.settings.home, "erase", record, "--because", "a rule", "--by", "an officer", "--yes",
+                  CROSSTOWN_BOOTSTRAP=told.where.bootstrap, CROSSTOWN_REGISTRY=told.where.registry,
+                  CROSSTOWN_SCHEMAS=str(told.city))  # fmt: skip
+    assert erased.code == 0, erased
+    where = ("sql", f"select 1 as one from versions where record = '{record}'", "-o", "json")  # noqa: S608
+    until(lambda: not call(told.settings.home, *where).out)
+    after = ask(told, "record", record, "-o", "json").ok().json()
+    assert before["feeds"][0]["numbers"][0] in after["feeds"][0]["numbers"]
+    assert after["received"] == before["received"]
 
 
 def test_delivery_older_than_the_feed_is_forgotten() -> None:

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -324,9 +325,10 @@ def test_end_that_a_stranger_signed_for_himself_ends_it(tmp_path: Path) -> None:
     """A file may name any key: whatever its holder signed is still looked at."""
     who = signer(Settings(home=tmp_path))
     head = line({"access_log": 1, "key": who.public}) + b"\n"
-    for end in (None, 3, "x", [], {}, {"chains": []}, {"chains": {"a": 3}, "sha256": 1, "made": 2},
-                {"chains": {"a": {"links": None, "hash": []}}, "sha256": "", "made": ""}):  # fmt: skip
-        text = line({"end": end, "signature": who.sign(line(end))}) + b"\n"  # type: ignore[arg-type]
+    ends: list[Any] = [None, 3, "x", [], {}, {"chains": []}, {"chains": {"a": 3}, "sha256": 1, "made": 2},
+                {"chains": {"a": {"links": None, "hash": []}}, "sha256": "", "made": ""}]  # fmt: skip
+    for end in ends:
+        text = line({"end": end, "signature": who.sign(line(end))}) + b"\n"
         assert verify([head, text]).bad is not None, end
 
 
@@ -344,7 +346,7 @@ def test_broken_key_is_a_stack_trace(tmp_path: Path) -> None:
 
 def test_what_cannot_stand_in_the_log_is_taken() -> None:
     good = Said(chain="a", number=1, at=NOW, what="delivery", first=1, last=2, count=1).fields
-    assert read(good)
+    assert read(good).first == 1
     for change in ({"first": -1}, {"first": 3}, {"count": 1 << 60}, {"count": True}, {"agency": 1},
                    {"purpose": "\ud800"}, {"what": "else"}, {"at": "yesterday"}, {"more": 1}):  # fmt: skip
         with pytest.raises(Refused):
