@@ -15,8 +15,8 @@ import secrets
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from dataclasses import asdict, dataclass, field, replace
+from typing import Final
 
 from confluent_kafka import KafkaException, Producer
 
@@ -42,7 +42,8 @@ AT_ONCE: Final = 1_000
 _CHAIN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 
 
-class Delivery(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Delivery:
     """At most `count` messages, numbers `first` to `last` of a feed, are about to go to `agency`."""
 
     agency: str
@@ -110,7 +111,7 @@ class AccessLog:
     def append_all(self, deliveries: Iterable[Delivery]) -> None:
         """The same of several at once, in the time of one: all are written, or none may go out."""
         mine = _Waiting([
-            checked(Said(chain=self._chain, number=0, at=0, what="delivery", **one._asdict()))
+            checked(Said(chain=self._chain, number=0, at=0, what="delivery", **asdict(one)))
             for one in deliveries
         ])  # fmt: skip
         if not mine.said:

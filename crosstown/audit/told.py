@@ -8,11 +8,12 @@ is needed, and terms that have changed since make no difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
 from crosstown import kafka
 from crosstown.audit.given import InFeed
+from crosstown.envelope import text_bytes
 from crosstown.feeds.names import Names
 from crosstown.feeds.told_before import ToldBefore, told_before
 from crosstown.home import Endpoints
@@ -22,27 +23,41 @@ from crosstown.sweep import messages
 _NAME: Final = re.compile(rb"(?=([0-9a-f]{32}))")
 
 
-def in_feeds(
-    settings: Settings, endpoints: Endpoints, names_of: Callable[[Names], Collection[str]],
-    secret: bytes, agreements: Collection[str],
-) -> dict[str, InFeed]:  # fmt: skip
-    """What the feed of each agreement has said of things, by agreement; nothing of one that hasn't.
+class Sought(NamedTuple):
+    """What is looked for: a record, its events, and the cases that it may be in, by their ids."""
 
-    `names_of` gives the things' names under an agreement, `agreements` those that there are now; the
-    feeds of others are looked through as long as `delivered` knows them.
+    record: str
+    events: frozenset[str]
+    cases: frozenset[str]
+
+    def things(self, names: Names) -> frozenset[str]:
+        """The names of what a feed speaks about: events and cases."""
+        return frozenset([*map(names.event, self.events), *map(names.case, self.cases)])
+
+
+def in_feeds(
+    settings: Settings, endpoints: Endpoints, sought: Sought, secret: bytes,
+    agreements: Collection[str],
+) -> dict[str, InFeed]:  # fmt: skip
+    """What the feed of each agreement has said of a record, by agreement; nothing of one that hasn't.
+
+    `agreements` are those that there are now; the feeds of others are looked through as long as
+    `delivered` knows them. A record that nothing is known of any more is still found by its own name.
     """
     last: dict[str, dict[str, ToldBefore]] = {}
-    names: dict[str, frozenset[str]] = {}
+    names = {one: Names.under(secret, one) for one in agreements}
+    things = {one: sought.things(names[one]) for one in names}
     for told in told_before(settings, endpoints):
         if told.agreement not in names:
-            names[told.agreement] = frozenset(names_of(Names.under(secret, told.agreement)))
-        if told.thing in names[told.agreement]:
+            names[told.agreement] = Names.under(secret, told.agreement)
+            things[told.agreement] = sought.things(names[told.agreement])
+        if told.thing in things[told.agreement]:
             last.setdefault(told.agreement, {})[told.thing] = told
     found = {}
-    for agreement in sorted({*agreements, *names}):
-        ours = names.get(agreement) or frozenset(names_of(Names.under(secret, agreement)))
+    for agreement in sorted(names):
         words = last.get(agreement, {}).values()
-        numbers, reaches = _seen(settings, endpoints, f"feed.{agreement}", ours)
+        ours = things[agreement] | {names[agreement].record(sought.record)}
+        numbers, reaches = _seen(settings, endpoints, f"feed.{agreement}", ours, sought.record)
         numbers |= {told.number for told in words}
         if numbers:
             gone = bool(words) and not any(told.digest for told in words)
@@ -51,14 +66,15 @@ def in_feeds(
 
 
 def _seen(
-    settings: Settings, endpoints: Endpoints, topic: str, names: frozenset[str]
+    settings: Settings, endpoints: Endpoints, topic: str, names: frozenset[str], record: str
 ) -> tuple[set[int], int]:
-    """The numbers of a feed's messages in which a name stands, and the least number that is there."""
+    """The numbers of a feed's messages that name any of these, and the least number that is there."""
     numbers, reaches = set(), 0
     wanted = {name.encode() for name in names}
+    plain = text_bytes(record)  # with its length before it: no other record only begins so
     for one in numbered(settings, endpoints, topic):
         reaches = reaches or one.number
-        if not wanted.isdisjoint(_NAME.findall(one.value)):
+        if plain in one.value or not wanted.isdisjoint(_NAME.findall(one.value)):
             numbers.add(one.number)
     return numbers, reaches
 

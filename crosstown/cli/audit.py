@@ -154,9 +154,13 @@ def _reader(one: Reader) -> dict[str, Any]:
 
 
 def _line(one: Given) -> str:
-    return (f"{one.agreement}: {one.agency} by {one.way}, {one.deliveries:,} deliveries of at most"
-            f" {one.messages:,} messages, numbers {one.first} to {one.last},"
-            f" {iso(one.since)} to {iso(one.until)}")  # fmt: skip
+    until = "" if _minute(one.since) == _minute(one.until) else f" to {_minute(one.until)}"
+    numbers = (
+        f"number {one.first}" if one.first == one.last else f"numbers {one.first} to {one.last}"
+    )
+    return (f"{one.agreement}: {one.agency} by {one.way}, {_count(one.deliveries, 'delivery', 'deliveries')}"
+            f" of at most {_count(one.messages, 'message', 'messages')}, {numbers},"
+            f" {_minute(one.since)}{until} UTC")  # fmt: skip
 
 
 def _kafka_line(one: Reader) -> str:
@@ -168,4 +172,14 @@ def _kafka_line(one: Reader) -> str:
 
 def _numbers(numbers: tuple[int, ...]) -> str:
     shown = ", ".join(map(str, numbers[:10]))
-    return f"in {len(numbers)} messages, numbers {shown}{', ...' if len(numbers) > 10 else ''}"
+    more = ", ..." if len(numbers) > 10 else ""
+    return f"in {_count(len(numbers), 'message', 'messages')}: {shown}{more}"
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def _minute(at: int) -> str:
+    """For people, to the minute; programs get it exactly."""
+    return (iso(at) or "")[:16].replace("T", " ")

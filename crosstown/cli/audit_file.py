@@ -90,11 +90,18 @@ def show(verdict: Verdict, file: Path, output: Output) -> None:
             {"line": bad.line, "chain": bad.chain, "number": bad.number, "why": bad.why},
         })  # fmt: skip
     elif bad is None:
-        out.print(f"{file}: whole, {verdict.links:,} links in {len(verdict.chains)} chains,"
+        out.print(f"{file}: whole; links by chain: {_lengths(verdict)};"
                   f" signed by {fingerprint(verdict.key)}", markup=False)  # fmt: skip
     if bad is not None:
         err.print(f"{file} isn't whole: {_bad(verdict)}", markup=False)
         raise typer.Exit(NOT_WHOLE)
+
+
+def _lengths(verdict: Verdict) -> str:
+    return (
+        ", ".join(f"{name} {one.head.number:,}" for name, one in sorted(verdict.chains.items()))
+        or "none"
+    )
 
 
 def _bad(verdict: Verdict) -> str:
