@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -137,7 +138,7 @@ class Agreement(_Ours):
         """Everyone who must accept it: the providers and the receiver."""
         return (*self.providers, self.receiver)
 
-    @property
+    @cached_property
     def terms(self) -> str:
         """SHA-256 of `text`, 64 hex digits: what is accepted is these terms and no others."""
         return hashlib.sha256(self.text.encode()).hexdigest()
