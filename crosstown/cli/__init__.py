@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "tail": "crosstown.cli.tail",
     "dead-letters": "crosstown.cli.dead_letters",
     "key": "crosstown.cli.key",
+    "feed": "crosstown.cli.feed",
     "agencies": "crosstown.cli.agencies",
     "new": "crosstown.cli.new",
     "check": "crosstown.cli.check",

@@ -1,0 +1,137 @@
+"""Which agreements there are and where each stands at this moment, for programs that go on for long.
+
+The files are read again when they change, and the words as they come: a revocation is known within
+half a second of its being said, if `look` is called that often.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any, Final, cast
+
+import fastavro
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+
+from crosstown import kafka
+from crosstown.agreements.agreement import FOLDER, Agreement
+from crosstown.agreements.words import Standing, Word, standing
+from crosstown.contract_files import ContractFiles
+from crosstown.errors import NotFound, Refused, Unavailable
+from crosstown.formats import AGREEMENT_WORD, plain
+from crosstown.home import Endpoints
+from crosstown.own_values import body_of
+from crosstown.settings import Settings
+from crosstown.yaml_file import read_yaml
+
+log = logging.getLogger(__name__)
+
+TOPIC: Final = "agreements"
+PATIENCE: Final = 10.0
+"""Seconds that Kafka is given to show all words that were said so far."""
+_WORD: Final = fastavro.parse_schema(plain(AGREEMENT_WORD))
+
+
+class AgreementsNow:
+    """The agreements of a home, and what their parties have said up to the last `look`.
+
+    Raises `Unavailable` where Kafka doesn't show the words, `Stop` where a file is broken at the
+    beginning; one that breaks later leaves the agreements as they were.
+    """
+
+    def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
+        self._files = ContractFiles(settings)
+        self._read = lambda: _agreements(self._files)
+        self._words: defaultdict[str, dict[bytes, Word]] = defaultdict(dict)
+        self._agreements: Mapping[str, Agreement] = self._read()
+        self._consumer = Consumer(
+            kafka.consumer(
+                settings, endpoints, group_id="agreements-now", enable_partition_eof=True,
+                fetch_wait_max_ms=100,
+            )
+        )  # fmt: skip
+        self._consumer.assign([TopicPartition(TOPIC, 0, 0)])
+        self._hear(PATIENCE)
+
+    @property
+    def agreements(self) -> Mapping[str, Agreement]:
+        """Every agreement that has a file, by id."""
+        return self._agreements
+
+    def agreement(self, agreement: str) -> Agreement:
+        """One of them; `NotFound` where there is no such file."""
+        if agreement not in self._agreements:
+            raise NotFound(f"there is no agreement {agreement[:80]}",
+                           candidates=tuple(sorted(self._agreements)),
+                           mend="see crosstown agreements list")  # fmt: skip
+        return self._agreements[agreement]
+
+    def standing(self, agreement: str, now: int) -> Standing:
+        """Where it stands at `now` (microseconds UTC); one whose file is gone waits for it."""
+        found = self._agreements.get(agreement)
+        if found is None:
+            return Standing("waits", "its file is gone", 0, 0)
+        return standing(found, self._words[agreement].values(), now)
+
+    def look(self) -> None:
+        """Take in what was said since, and files that have changed; doesn't wait."""
+        if self._files.changed():
+            try:
+                self._agreements = self._read()
+            except Exception as error:  # noqa: BLE001 - whatever is wrong lies in a file
+                log.error("going on with the agreements as they were: %s", error)  # noqa: TRY400
+        self._hear(0)
+
+    def close(self) -> None:
+        """Give up the connection."""
+        self._consumer.close()
+
+    def _hear(self, patience: float) -> None:
+        """Read on: to the end where there is patience, else what has come."""
+        while True:
+            try:
+                message = self._consumer.poll(patience)
+            except KafkaException as error:
+                raise _away(error.args[0].str()) from None
+            if message is None:
+                if patience:
+                    raise _away("they can't be read to their end now")
+                return
+            error = message.error()
+            if error is None:
+                self._note(message.key(), message.value())
+            elif error.name() != "_PARTITION_EOF":
+                raise _away(error.str())
+            elif patience:
+                return
+
+    def _note(self, key: bytes | None, value: bytes | None) -> None:
+        try:
+            word = read_word(value)
+        except Refused as refused:
+            log.warning("a foreign message among the words of agreements: %s", refused)
+            return
+        self._words[word.agreement][key or word.key] = word
+
+
+def read_word(value: bytes | None) -> Word:
+    """A message of the topic `agreements`; raises `Refused` where it isn't one."""
+    try:
+        said = cast("Any", fastavro.schemaless_reader(BytesIO(body_of(value)), _WORD, None))
+        return Word(**said)
+    except Refused:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
+        raise Refused("not-avro", f"{type(error).__name__}: {error}"[:300]) from None
+
+
+def _agreements(files: ContractFiles) -> Mapping[str, Agreement]:
+    folder = files.read().path / FOLDER
+    found = [read_yaml(file, Agreement) for file in sorted(folder.glob("*.yaml"))]
+    return {one.id: one for one in found}
+
+
+def _away(why: str) -> Unavailable:
+    return Unavailable(f"the words of agreements can't be read: {why}", mend="see crosstown status")
