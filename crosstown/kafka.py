@@ -62,6 +62,7 @@ def own_topics(
         Topic("alerts.pickup", 1, ALERTS | forgets),
         Topic("agreements", 1, COMPACT),
         Topic("delivered", 1, COMPACT | forgets),
+        Topic("access", 1, EVENTS),
     ]
 
 
