@@ -16,11 +16,10 @@ from confluent_kafka import Producer
 
 from crosstown import kafka
 from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.word_log import say
 from crosstown.agreements.words import Word
 from crosstown.codec import frame
-from crosstown.formats import AGREEMENT_WORD, plain
 from crosstown.home import Endpoints
-from crosstown.own_values import own_values
 from crosstown.registry import Registry
 from crosstown.repository import shipped
 from crosstown.settings import Settings
@@ -88,11 +87,7 @@ class Feed:
         """A party says something of it."""
         said = Word(agreement=self.agreement.id, word=word, party=party, by="Somebody",
                     said_at=time.time_ns() // 1000, terms=self.agreement.terms, because=because)  # fmt: skip
-        stream = BytesIO()
-        fields = {name: getattr(said, name) for name in Word.__dataclass_fields__}
-        fastavro.schemaless_writer(stream, fastavro.parse_schema(plain(AGREEMENT_WORD)), fields)
-        schema_id = own_values("agreements", self.settings, self.where).schema_id
-        self._produce("agreements", [(said.key, frame(schema_id, stream.getvalue()))])
+        say(self.settings, self.where, said)
 
     def accept(self) -> None:
         """All parties accept it as it is."""
@@ -141,6 +136,6 @@ def feed_of(agreement: str, home: Path, settings: Settings, where: Endpoints, **
     model = Agreement.model_validate(said)
     one = Feed(settings.model_copy(update={"schemas": schemas}), where, model)
     admin = kafka.wait_for_broker(settings, where, 30)
-    kafka.ensure_topics(admin, [kafka.Topic("agreements", 1, kafka.COMPACT),
-                                kafka.Topic(model.topic, 1, kafka.TIMED)])  # fmt: skip
+    own = [one for one in kafka.own_topics(1) if one.name in ("agreements", "access", "webhooks")]
+    kafka.ensure_topics(admin, [*own, kafka.Topic(model.topic, 1, kafka.TIMED)])
     return one

@@ -6,32 +6,23 @@ half a second of its being said, if `look` is called that often.
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Mapping
-from io import BytesIO
-from typing import Any, Final, cast
+from typing import Final
 
-import fastavro
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from crosstown import kafka
-from crosstown.agreements.agreement import FOLDER, Agreement
+from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.word_log import TOPIC, word_of
 from crosstown.agreements.words import Standing, Word, standing
 from crosstown.contract_files import ContractFiles
-from crosstown.errors import NotFound, Refused, Unavailable
-from crosstown.formats import AGREEMENT_WORD, plain
+from crosstown.errors import NotFound, Unavailable
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of
 from crosstown.settings import Settings
-from crosstown.yaml_file import read_yaml
 
-log = logging.getLogger(__name__)
-
-TOPIC: Final = "agreements"
 PATIENCE: Final = 10.0
 """Seconds that Kafka is given to show all words that were said so far."""
-_WORD: Final = fastavro.parse_schema(plain(AGREEMENT_WORD))
 
 
 class AgreementsNow:
@@ -43,9 +34,8 @@ class AgreementsNow:
 
     def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
         self._files = ContractFiles(settings)
-        self._read = lambda: _agreements(self._files)
         self._words: defaultdict[str, dict[bytes, Word]] = defaultdict(dict)
-        self._agreements: Mapping[str, Agreement] = self._read()
+        self._agreements: Mapping[str, Agreement] = self._files.read().agreements
         self._consumer = Consumer(
             kafka.consumer(
                 settings, endpoints, group_id="agreements-now", enable_partition_eof=True,
@@ -77,11 +67,9 @@ class AgreementsNow:
 
     def look(self) -> None:
         """Take in what was said since, and files that have changed; doesn't wait."""
-        if self._files.changed():
-            try:
-                self._agreements = self._read()
-            except Exception as error:  # noqa: BLE001 - whatever is wrong lies in a file
-                log.error("going on with the agreements as they were: %s", error)  # noqa: TRY400
+        again = self._files.again()
+        if again is not None:
+            self._agreements = again.agreements
         self._hear(0)
 
     def close(self) -> None:
@@ -108,29 +96,9 @@ class AgreementsNow:
                 return
 
     def _note(self, key: bytes | None, value: bytes | None) -> None:
-        try:
-            word = read_word(value)
-        except Refused as refused:
-            log.warning("a foreign message among the words of agreements: %s", refused)
-            return
-        self._words[word.agreement][key or word.key] = word
-
-
-def read_word(value: bytes | None) -> Word:
-    """A message of the topic `agreements`; raises `Refused` where it isn't one."""
-    try:
-        said = cast("Any", fastavro.schemaless_reader(BytesIO(body_of(value)), _WORD, None))
-        return Word(**said)
-    except Refused:
-        raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
-        raise Refused("not-avro", f"{type(error).__name__}: {error}"[:300]) from None
-
-
-def _agreements(files: ContractFiles) -> Mapping[str, Agreement]:
-    folder = files.read().path / FOLDER
-    found = [read_yaml(file, Agreement) for file in sorted(folder.glob("*.yaml"))]
-    return {one.id: one for one in found}
+        word = word_of(value)
+        if word is not None:
+            self._words[word.agreement][key or word.key] = word
 
 
 def _away(why: str) -> Unavailable:

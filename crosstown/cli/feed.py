@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,14 +42,14 @@ def command(
 
     Example: `crosstown feed health-sees-inspections --to outbox --format csv`
     """
+    from crosstown.audit.log import AccessLog
     from crosstown.cli.backbone import backbone
-    from crosstown.outward.access import access_log
     from crosstown.outward.batching import batch
 
     chosen = settings(home)
     where = backbone(chosen)
-    access = access_log(chosen, where, f"feed-{agreement}")
-    made = batch(chosen, where, access, agreement, to, kind.value, since)
+    with closing(AccessLog(chosen, where, f"batch-{agreement}"[:60])) as access:
+        made = batch(chosen, where, access, agreement, to, kind.value, since)
     if made is None:
         err.print(f"nothing new in {agreement}", markup=False)
         if output is Output.JSON:

@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from crosstown.home import Endpoints
-from crosstown.settings import Settings
-
 
 class Access(Protocol):
     """The access log, as those see it who deliver."""
@@ -29,8 +26,3 @@ class Remembered:
         """Remember an entry."""
         self.entries.append(said)
 
-
-def access_log(settings: Settings, endpoints: Endpoints, chain: str) -> Access:
-    """The installation's log; each process that writes has a chain of its own."""
-    del settings, endpoints, chain
-    return Remembered()
