@@ -35,6 +35,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "watch": "streams.watch",
     "eraser": "streams.eraser",
     "gateway": "streams.gateway",
+    "webhooks": "streams.webhooks",
 }
 """Every program and its module, in the order of the data; each in the frame of `program.main`."""
 

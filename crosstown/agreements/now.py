@@ -87,11 +87,11 @@ class AgreementsNow:
                 if patience:
                     raise _away("they can't be read to their end now")
                 return
-            error = message.error()
-            if error is None:
+            problem = message.error()
+            if problem is None:
                 self._note(message.key(), message.value())
-            elif error.name() != "_PARTITION_EOF":
-                raise _away(error.str())
+            elif problem.name() != "_PARTITION_EOF":
+                raise _away(problem.str())
             elif patience:
                 return
 

@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "dead-letters": "crosstown.cli.dead_letters",
     "key": "crosstown.cli.key",
     "feed": "crosstown.cli.feed",
+    "webhook": "crosstown.cli.webhook",
     "agencies": "crosstown.cli.agencies",
     "new": "crosstown.cli.new",
     "check": "crosstown.cli.check",

@@ -25,4 +25,3 @@ class Remembered:
     def append(self, **said: Any) -> None:
         """Remember an entry."""
         self.entries.append(said)
-

@@ -143,7 +143,8 @@ def _sum(stream: BinaryIO) -> tuple[str, int]:
     """SHA-256 and size of what was written."""
     stream.flush()
     stream.seek(0)
-    return hashlib.file_digest(stream, "sha256").hexdigest(), stream.tell()
+    digest = hashlib.file_digest(cast("Any", stream), "sha256")
+    return digest.hexdigest(), stream.tell()
 
 
 def _umask() -> int:

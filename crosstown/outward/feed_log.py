@@ -25,12 +25,13 @@ NEAR: Final = 64
 class Said(NamedTuple):
     """One message: its number, its value as it lies there (None: taken out), its Kafka time stamp.
 
-    `said_at` is microseconds UTC.
+    `said_at` is microseconds UTC, `offset` where it lies.
     """
 
     number: int
     value: bytes | None
     said_at: int
+    offset: int
 
 
 class Numbers(NamedTuple):
@@ -91,7 +92,9 @@ class FeedLog:
                 number = _number(message)
                 if number > self._after:
                     self._after = number
-                    return Said(number, message.value(), kafka.stamp_of(message))
+                    return Said(
+                        number, message.value(), kafka.stamp_of(message), message.offset() or 0
+                    )
             elif time.monotonic() >= until:
                 return None
 
