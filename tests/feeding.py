@@ -136,6 +136,10 @@ def feed_of(agreement: str, home: Path, settings: Settings, where: Endpoints, **
     model = Agreement.model_validate(said)
     one = Feed(settings.model_copy(update={"schemas": schemas}), where, model)
     admin = kafka.wait_for_broker(settings, where, 30)
-    own = [one for one in kafka.own_topics(1) if one.name in ("agreements", "access", "webhooks")]
+    own = [
+        one
+        for one in kafka.own_topics(1)
+        if one.name in ("agreements", "access", "webhooks", "dead-letters")
+    ]
     kafka.ensure_topics(admin, [*own, kafka.Topic(model.topic, 1, kafka.TIMED)])
     return one
