@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from feeding import Feed, event, feed_of, form, gone
+from agreed_feed import Feed, event, feed_of, form, gone
 from installation import call
 
 from crosstown import kafka

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 import yaml
-from feeding import Feed, event, feed_of
+from agreed_feed import Feed, event, feed_of
 from installation import Said, call
 from pushing import until
-from receiving import Receiver, receiving
+from hook_receiver import Receiver, receiving
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.broker import Broker

@@ -35,7 +35,8 @@ class AgreementsNow:
     def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
         self._files = ContractFiles(settings)
         self._words: defaultdict[str, dict[bytes, Word]] = defaultdict(dict)
-        self._agreements: Mapping[str, Agreement] = self._files.read().agreements
+        self.repository = self._files.read()
+        """The contract repository as its files are now."""
         self._consumer = Consumer(
             kafka.consumer(
                 settings, endpoints, group_id="agreements-now", enable_partition_eof=True,
@@ -48,28 +49,29 @@ class AgreementsNow:
     @property
     def agreements(self) -> Mapping[str, Agreement]:
         """Every agreement that has a file, by id."""
-        return self._agreements
+        return self.repository.agreements
 
     def agreement(self, agreement: str) -> Agreement:
         """One of them; `NotFound` where there is no such file."""
-        if agreement not in self._agreements:
+        if agreement not in self.agreements:
             raise NotFound(f"there is no agreement {agreement[:80]}",
-                           candidates=tuple(sorted(self._agreements)),
+                           candidates=tuple(sorted(self.agreements)),
                            mend="see crosstown agreements list")  # fmt: skip
-        return self._agreements[agreement]
+        return self.agreements[agreement]
 
     def standing(self, agreement: str, now: int) -> Standing:
         """Where it stands at `now` (microseconds UTC); one whose file is gone waits for it."""
-        found = self._agreements.get(agreement)
+        found = self.agreements.get(agreement)
         if found is None:
             return Standing("waits", "its file is gone", 0, 0)
-        return standing(found, self._words[agreement].values(), now)
+        words = tuple(self._words[agreement].values())  # in one piece: another thread may ask
+        return standing(found, words, now)
 
     def look(self) -> None:
         """Take in what was said since, and files that have changed; doesn't wait."""
         again = self._files.again()
         if again is not None:
-            self._agreements = again.agreements
+            self.repository = again
         self._hear(0)
 
     def close(self) -> None:
@@ -87,11 +89,11 @@ class AgreementsNow:
                 if patience:
                     raise _away("they can't be read to their end now")
                 return
-            problem = message.error()
-            if problem is None:
+            wrong = message.error()
+            if wrong is None:
                 self._note(message.key(), message.value())
-            elif problem.name() != "_PARTITION_EOF":
-                raise _away(problem.str())
+            elif wrong.name() != "_PARTITION_EOF":
+                raise _away(wrong.str())
             elif patience:
                 return
 

@@ -1,6 +1,6 @@
 """A receiver of webhooks: checks each call, keeps it in a file, and answers as it was told to.
 
-`python receiving.py PORT SECRET FILE`: calls go to FILE, a line each; FILE.status says how to answer, a
+`python hook_receiver.py PORT SECRET FILE`: calls go to FILE, a line each; FILE.status says how to answer, a
 status or words of `Behaviour`, read at each call.
 """
 
