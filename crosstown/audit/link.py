@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from crosstown.errors import Refused
 
@@ -114,6 +114,8 @@ def checked(said: Said) -> Said:
     for name, value in asdict(said).items():
         if type(value) is not (int if name in _NUMBERS else str):
             raise Refused("not-a-link", f"{name} is of another type")
+    if said.what not in get_args(What):
+        raise Refused("not-a-link", "it is neither a delivery nor a checkpoint")
     if not all(0 <= getattr(said, name) < _EXACT for name in _NUMBERS) or said.first > said.last:
         raise Refused("not-a-link", "a number is out of range")
     try:

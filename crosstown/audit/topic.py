@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
 from crosstown import kafka
-from crosstown.audit.link import Link
+from crosstown.audit.link import Link, checked
 from crosstown.errors import Refused, Unavailable
 from crosstown.formats import ACCESS, plain
 from crosstown.home import Endpoints
@@ -46,6 +46,7 @@ def link_of(value: bytes | None) -> Link:
     try:
         row = fastavro.schemaless_reader(stream, _SCHEMA, None)
         link = Link.of(cast("dict[str, Any]", row))
+        checked(link.said)
     except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
         raise Refused("not-avro", f"{type(error).__name__}: {error}"[:200]) from None
     if stream.tell() != len(body):
