@@ -40,7 +40,8 @@ def run(program: Program) -> None:
         closing(AccessLog(settings, endpoints, f"webhooks-{settings.slot}")) as access,
     ):
         secrets = SigningSecrets(program.home.webhooks)
-        means = Means(settings, endpoints, access, places, secrets, guard)
+        means = Means(settings, endpoints, access, places, secrets, guard,
+                      lambda: now.repository.contracts)  # fmt: skip
         couriers = Couriers(means, now, places.so_far())
         program.ready()
         try:

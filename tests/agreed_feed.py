@@ -19,40 +19,18 @@ from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.word_log import say
 from crosstown.agreements.words import Word
 from crosstown.codec import frame
+from crosstown.feeds.form import form
 from crosstown.home import Endpoints
 from crosstown.registry import Registry
-from crosstown.repository import shipped
+from crosstown.repository import Repository, shipped
 from crosstown.settings import Settings
-
-MOMENT = {"type": "long", "logicalType": "timestamp-micros"}
-STEP = {"type": "enum", "name": "Step", "symbols": ["REPORTED", "CLOSED"]}
-
-
-def form(agreement: str, *more: Any) -> dict[str, Any]:
-    """The schema of an events feed; `more` are further fields of what is said."""
-    body = {"type": "record", "name": "Body", "fields": [{"name": "topic_text", "type": "string"}]}
-    return {
-        "type": "record", "name": "FeedEvent",
-        "namespace": f"crosstown.feed.{agreement.replace('-', '_')}",
-        "fields": [
-            {"name": "number", "type": "long"},
-            {"name": "change", "type": {"type": "enum", "name": "Change", "symbols": ["SAID", "GONE"]}},
-            {"name": "event", "type": "string"}, {"name": "record", "type": "string"},
-            {"name": "said", "default": None, "type": ["null", {
-                "type": "record", "name": "Said", "fields": [
-                    {"name": "type", "type": "string"}, {"name": "step", "type": STEP},
-                    {"name": "occurred_at", "type": MOMENT},
-                    {"name": "refs", "type": {"type": "array", "items": "string"}},
-                    {"name": "payload", "type": ["null", body], "default": None}, *more]}]},
-        ],
-    }  # fmt: skip
 
 
 def event(number: int, **more: Any) -> dict[str, Any]:
     """A message: something was reported; `more` are further fields of what is said."""
     return {"number": number, "change": "SAID", "event": f"e{number}", "record": f"r{number}",
             "said": {"type": "opened", "step": "REPORTED", "occurred_at": 1_700_000_000_000_000 + number,
-                     "refs": ["a"], "payload": {"topic_text": f"text {number}"}, **more}}  # fmt: skip
+                     "flags": ["a"], "payload": {"topic_text": f"text {number}"}, **more}}  # fmt: skip
 
 
 def gone(number: int) -> dict[str, Any]:
@@ -96,7 +74,7 @@ class Feed:
 
     def say(self, *messages: dict[str, Any]) -> None:
         """Write these messages, and the schema first."""
-        schema = self.schema or form(self.agreement.id)
+        schema = self.schema or form(self.agreement, Repository.load().contracts)
         with Registry.at(self.settings, self.where) as registry:
             registry.set_compatibility(f"{self.agreement.topic}-value", "NONE")
             schema_id = registry.register(f"{self.agreement.topic}-value", json.dumps(schema))
@@ -131,7 +109,8 @@ def feed_of(agreement: str, home: Path, settings: Settings, where: Endpoints, **
     shutil.copytree(shipped(), schemas, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
     folder = schemas / "agreements"
     said = yaml.safe_load((folder / "water-hears-of-brown-water.yaml").read_text("utf-8"))
-    said |= {"id": agreement, "delivery": {"ways": ["http", "batch"]}, **more}
+    said |= {"id": agreement, "delivery": {"ways": ["http", "batch"]}, "coarser": {},
+             "envelope": ["type", "step", "occurred_at", "flags"], **more}  # fmt: skip
     (folder / f"{agreement}.yaml").write_text(yaml.safe_dump(said), "utf-8")
     model = Agreement.model_validate(said)
     one = Feed(settings.model_copy(update={"schemas": schemas}), where, model)

@@ -15,18 +15,20 @@ import pyarrow.parquet as pq
 import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from agreed_feed import Feed, event, feed_of, form, gone
+from agreed_feed import Feed, event, feed_of, gone
 from installation import call
 
 from crosstown import kafka
 from crosstown.broker import Broker
 from crosstown.errors import NotFound, Stop
 from crosstown.home import Endpoints
+from crosstown.feeds.form import form
 from crosstown.outward.access import Remembered
 from crosstown.outward.batching import batch
 from crosstown.outward.feed_log import FeedLog
 from crosstown.outward.manifest import Manifest
 from crosstown.registry_server import Server
+from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 
@@ -65,7 +67,7 @@ def test_batch_repeats_or_misses_what_the_last_one_had(
     assert [one["number"] for one in found] == list(range(1, 302))
     assert found[0] == {"number": 1, "change": "SAID", "event": "e1", "record": "r1", "said": {
         "type": "opened", "step": "REPORTED", "occurred_at": "2023-11-14T22:13:20.000001Z",
-        "refs": ["a"], "payload": {"topic_text": "text 1"}}}  # fmt: skip
+        "flags": ["a"], "payload": {"topic_text": "text 1"}}}  # fmt: skip
     assert found[-1]["said"] is None
     assert run(feed, out, access=access) is None, "nothing was said since"
     feed.report(5)
@@ -94,9 +96,9 @@ def test_table_says_other_than_the_message(
     text = (tmp_path / made.file).read_text("utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     assert list(rows[0]) == ["number", "change", "event", "record", "type", "step", "occurred_at",
-                             "refs", "payload.topic_text"]  # fmt: skip
+                             "flags", "payload.topic_text"]  # fmt: skip
     assert rows[0]["occurred_at"] == "2023-11-14T22:13:20.000001Z"
-    assert json.loads(rows[0]["refs"]) == ["a"]
+    assert json.loads(rows[0]["flags"]) == ["a"]
     assert [one["payload.topic_text"] for one in rows] == ["text 1", "'" + hostile, "", ""]
     assert (rows[3]["change"], rows[3]["step"]) == ("GONE", "")
     made = run(feed, tmp_path, kind="parquet", since=0)
@@ -143,20 +145,28 @@ def test_field_that_isnt_agreed_any_more_goes_out_again(
 ) -> None:
     feed = feed_of("batch-narrowed", home, *where)
     feed.accept()
-    feed.schema = form(feed.agreement.id, {"name": "headline", "type": "string"})
-    feed.say(event(1, headline="canary-3390"))
-    feed.schema = form(feed.agreement.id, {"name": "area", "type": "string"})
-    feed.say(event(2, area="north"), gone(3))
+    wider = feed.agreement.model_copy(
+        update={"envelope": (*feed.agreement.envelope, "headline", "area")}
+    )
+    feed.schema = form(wider, Repository.load().contracts)
+    feed.say(event(1, headline="canary-3390", area="north"))
+    feed.schema = {}
+    feed.say(event(2), gone(3))
+    feed.schema = {
+        "type": "record",
+        "name": "Foreign",
+        "fields": [{"name": "number", "type": "long"}],
+    }
+    feed.say({"number": 4})
+    feed.schema = {}
+    feed.say(gone(5))
     made = run(feed, tmp_path)
-    assert [one["number"] for one in lines(tmp_path, made)] == [2, 3]
-    assert made is not None
-    assert [(one.first, one.last) for one in made.left_out] == [(1, 1)], "it has no area"
-    feed.schema = form(feed.agreement.id)
-    feed.say(gone(4))
-    made = run(feed, tmp_path, since=0)
     found = lines(tmp_path, made)
-    assert [one["number"] for one in found] == [1, 2, 3, 4]
+    assert [one["number"] for one in found] == [1, 2, 3, 5]
     assert "canary-3390" not in json.dumps(found)
+    assert set(found[0]["said"]) == set(found[1]["said"])
+    assert made is not None
+    assert [(one.first, one.last) for one in made.left_out] == [(4, 4)]
 
 
 def test_what_kafka_has_deleted_is_missing_in_silence(

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from crosstown.outward.signing_secrets import SigningSecrets
 from crosstown.registry_server import Server
 from crosstown.settings import Settings
 
-Make = Callable[..., "Hooked"]
+Make = Callable[..., AbstractContextManager["Hooked"]]
 
 
 @dataclass
@@ -128,7 +128,7 @@ def test_message_never_comes_or_says_something_else(make: Make) -> None:
         assert first["data"] == {
             "number": 1, "change": "SAID", "event": "e1", "record": "r1", "said": {
                 "type": "opened", "step": "REPORTED", "occurred_at": "2023-11-14T22:13:20.000001Z",
-                "refs": ["a"], "payload": {"topic_text": "text 1"}}}  # fmt: skip
+                "flags": ["a"], "payload": {"topic_text": "text 1"}}}  # fmt: skip
         until(lambda: hook.row()["number"] == 30)
         assert (hook.row()["state"], hook.row()["failures"]) == ("works", 0)
         said = call(hook.home, "audit", "show", "-o", "json", **hook.env)

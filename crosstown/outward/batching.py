@@ -9,7 +9,7 @@ from pathlib import Path
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.now import AgreementsNow
 from crosstown.errors import Stop
-from crosstown.guards import guard
+from crosstown.feeds.form import form
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
 from crosstown.moments import moment
@@ -46,6 +46,7 @@ def batch(
     """
     with closing(AgreementsNow(settings, endpoints)) as now:
         found = allowed(now, agreement, "batch")
+        today = form(found, now.repository.contracts)
     lock = Lock(Home(settings.home).make().run / f"feed-{agreement}.lock")
     if not lock.acquire():
         raise Stop(f"another run writes a batch of {agreement}", mend="wait until it has ended")
@@ -64,9 +65,8 @@ def batch(
                           way="batch", first=after + 1, last=last, count=last - after)  # fmt: skip
             log.go_behind(after)
             with Registry.at(settings, endpoints) as registry:
-                form = guard(registry.latest(f"{found.topic}-value").schema)
-                asked = Asked(found, folder, kind, after, last, form)
-                opened = Opener(registry.schema, form, own=True).row
+                asked = Asked(found, folder, kind, after, last, today)
+                opened = Opener(registry.schema, today, own=True).row
                 return write_batch(asked, log.up_to(last), opened, _now())
     finally:
         lock.release()

@@ -34,7 +34,7 @@ from crosstown.outward.patience import IN_A_ROW, REFUSALS, verdict, wait
 from crosstown.outward.places import Place, Places
 from crosstown.outward.set_aside import set_aside
 from crosstown.outward.signing_secrets import SigningSecrets
-from crosstown.outward.today import Opened, Today
+from crosstown.outward.today import Contracts, Opened, Today
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Means:
     places: Places
     secrets: SigningSecrets
     guard: Guard
+    contracts: Callable[[], Contracts]
 
 
 class Courier:
@@ -67,7 +68,7 @@ class Courier:
         self.agreement = agreement
         self.place = place
         self._means, self._holds = means, holds
-        self._feed = Today(means.settings, means.endpoints, agreement.topic)
+        self._feed = Today(means.settings, means.endpoints, agreement, means.contracts)
         self._caller = Caller(agreement, means.secrets, means.guard)
         self._waiting: deque[Opened] = deque()
         self._there = False
@@ -150,9 +151,6 @@ class Courier:
 
     def _bring(self, one: Opened) -> None:
         number = one.said.number
-        if one.row is None:  # said under other terms
-            self._taken(number)
-            return
         answer, why = self._caller.call(
             calls.message(self.agreement.id, number, one.said.said_at, one.row)
         )

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, Final, Literal, Protocol
 
 from crosstown.columns import Columns
 from crosstown.errors import Stop
+from crosstown.gateway.feeds.lines import json_line
 from crosstown.opened import Row, as_json
 from crosstown.outward.flat import flat_form, flat_row
 from crosstown.reading import plain_text
@@ -56,7 +57,7 @@ class Lines:
 
     def write(self, row: Row) -> None:
         """One line."""
-        self._stream.write(as_json(row).encode() + b"\n")
+        self._stream.write(json_line(row) + b"\n")
 
     def close(self) -> None:
         """Every line was written at once."""

@@ -7,32 +7,40 @@ doesn't go out again.
 from __future__ import annotations
 
 from collections import deque
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from crosstown.errors import NotFound, Refused
-from crosstown.guards import guard
+from crosstown.agreements.agreement import Agreement
+from crosstown.contract import Contract
+from crosstown.errors import Refused
+from crosstown.feeds.form import form
 from crosstown.home import Endpoints
 from crosstown.opened import Opener, Row
 from crosstown.outward.feed_log import FeedLog, Said
 from crosstown.registry import Registry
 from crosstown.settings import Settings
 
+Contracts = Mapping[str, Contract]
+
 
 class Opened(NamedTuple):
-    """A message and its fields; None where they can't be read in today's form."""
+    """A message and its fields; what can't be read in today's form says so, and has its number."""
 
     said: Said
-    row: Row | None
+    row: Row
 
 
 class Today:
     """One feed from a number on; raises `Unavailable` where Kafka or the registry doesn't answer."""
 
-    def __init__(self, settings: Settings, endpoints: Endpoints, topic: str) -> None:
-        self._topic = topic
-        self._log = FeedLog(settings, endpoints, topic)
+    def __init__(
+        self, settings: Settings, endpoints: Endpoints, agreement: Agreement,
+        contracts: Callable[[], Contracts],
+    ) -> None:  # fmt: skip
+        self._agreement, self._contracts = agreement, contracts
+        self._log = FeedLog(settings, endpoints, agreement.topic)
         self._registry = Registry.at(settings, endpoints)
-        self._form: Any = None
+        self._known: Contracts = {}
         self._opener = Opener(self._registry.schema, own=True)
 
     def go_behind(self, number: int) -> None:
@@ -44,8 +52,11 @@ class Today:
         found: list[Said] = []
         while len(found) < most and (said := self._log.next(0.0 if found else wait)) is not None:
             found.append(said)
-        if found:
-            self._look()
+        if self._contracts() is not self._known:
+            self._known = self._contracts()
+            self._opener = Opener(
+                self._registry.schema, form(self._agreement, self._known), own=True
+            )
         return deque(Opened(said, self._row(said)) for said in found)
 
     def close(self) -> None:
@@ -53,18 +64,13 @@ class Today:
         self._log.close()
         self._registry.close()
 
-    def _look(self) -> None:
-        """The form may have changed, with a contract's version or with the terms."""
+    def _row(self, said: Said) -> Row:
         try:
-            form = guard(self._registry.latest(f"{self._topic}-value").schema)
+            return {**self._opener.row(said.value), "number": said.number}
         except Refused as refused:
-            raise NotFound(f"{self._topic} has no schema: {refused}") from None
-        if form != self._form:
-            self._form = form
-            self._opener = Opener(self._registry.schema, form, own=True)
-
-    def _row(self, said: Said) -> Row | None:
-        try:
-            return self._opener.row(said.value)
-        except Refused:
-            return None
+            return {
+                "number": said.number,
+                "change": "UNREADABLE",
+                "said": None,
+                "why": refused.reason,
+            }
