@@ -8,9 +8,9 @@ without its bytes, since it may still be what counts. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from crosstown.envelope import VIAS, content_of, read_long, read_prefix
+from crosstown.envelope import VIAS, content_of, read_long
 from crosstown.errors import Refused
 from crosstown.feeds.lanes import Lane
 
@@ -93,11 +93,3 @@ def counting(versions: Iterable[Version]) -> Iterable[Version]:
         if known is None or (one.last, one.content) > (known.last, known.content):
             best[one.lane.jurisdiction] = one
     return best.values()
-
-
-def opened(version: Version) -> dict[str, Any]:
-    """The fields of a version's envelope, `known_at` and `via` as they are shown; times are microseconds."""
-    assert version.body is not None, "a version without bytes counts, but can't be opened"
-    fields, _ = read_prefix(version.body)
-    fields["known_at"], fields["via"] = version.first, VIAS[version.via]
-    return fields

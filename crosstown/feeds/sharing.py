@@ -15,29 +15,26 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.rules import filter_of
 from crosstown.agreements.words import Word
-from crosstown.contract import ANY
 from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
+from crosstown.feeds.body_form import Schema
 from crosstown.feeds.counting import Counting, counting, event_of
-from crosstown.feeds.cover import Cover, Filter, everything
+from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
-from crosstown.feeds.feed import Feed, Told
-from crosstown.feeds.lanes import Lane
+from crosstown.feeds.feed import Content, Feed, Told
+from crosstown.feeds.lanes import Lanes
 from crosstown.feeds.look import Bodies, Look
 from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
+from crosstown.feeds.timelines import Timelines
 from crosstown.repository import Repository
 from crosstown.sayings import KINDS
 
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""
-
-
-def no_filter(_agreement: Agreement, _repository: Repository) -> Filter:
-    """Lets every event through."""
-    return everything
 
 
 class Sharing:
@@ -50,16 +47,14 @@ class Sharing:
     def __init__(
         self, repository: Repository, secret: bytes, erasures: Erasures,
         window: Callable[[str], int], schema_text: Callable[[int], str],
-        filter_of: Callable[[Agreement, Repository], Filter] = no_filter,
     ) -> None:  # fmt: skip
         self._repository = repository
         self._secret = secret
         self._erasures = erasures
         self._window = window
-        self._filter_of = filter_of
         self._bodies = Bodies(repository.contracts, schema_text)
         self._counting = Counting()
-        self._lanes: dict[tuple[str, str, str, str], Lane] = {}
+        self._lanes = Lanes()
         self._feeds: dict[str, Feed] = {}
         self._words: dict[str, dict[bytes, Word]] = {}
         self._dirty: dict[bytes, None] = {}
@@ -82,10 +77,9 @@ class Sharing:
             self._feeds[one.id] = feed = self._feed(one)
             if one.id in before:
                 feed.take_over(before[one.id])
-        for lane in self._lanes.values():
-            self._fill(lane)
+        self._lanes.lead_to(list(self._feeds.values()))
 
-    def schema(self, agreement: str) -> form.Schema:
+    def schema(self, agreement: str) -> Schema:
         """The Avro schema of a feed's values."""
         return form.form(self._feeds[agreement].agreement, self._repository.contracts)
 
@@ -116,11 +110,7 @@ class Sharing:
             if heard.erases or heard.restores:
                 self._heard.add(heard.hashed)
             return
-        owner = contract.partition("/")[0]
-        publisher = fields["agency"] if owner == ANY else owner
-        lane = self._lane(
-            contract, publisher, fields["jurisdiction"], kind if kind in KINDS else ""
-        )
+        lane = self._lanes.of(contract, fields["agency"], fields["jurisdiction"], kind)
         if self._leaving and (again := event_of(key)) in self._leaving:
             self._leaving.discard(again)
             self._counting.forget(again)
@@ -148,20 +138,14 @@ class Sharing:
 
     def _feed(self, agreement: Agreement) -> Feed:
         names = Names.under(self._secret, agreement.id)
-        wanted = self._filter_of(agreement, self._repository)
+        wanted = filter_of(agreement, self._repository)
         cover = Cover(agreement, self._repository.agencies, wanted)
         how = Projection(agreement, self._repository.contracts)
-        return Feed(agreement, cover, names, Events(agreement, cover, names, how))
-
-    def _lane(self, *what: str) -> Lane:
-        lane = self._lanes.get(what)  # type: ignore[arg-type]
-        if lane is None:
-            lane = self._lanes[what] = Lane(*what)  # type: ignore[index]
-            self._fill(lane)
-        return lane
-
-    def _fill(self, lane: Lane) -> None:
-        lane.feeds = tuple(feed for feed in self._feeds.values() if feed.cover.wants(lane))
+        content: Content = (
+            Timelines(agreement, cover, names, how, self._window)
+            if agreement.gives == "timelines" else Events(agreement, cover, names, how)
+        )  # fmt: skip
+        return Feed(agreement, cover, names, content)
 
     def _said_of(self, feed: Feed) -> Sequence[Word]:
         return tuple(self._words.get(feed.agreement.id, {}).values())
@@ -192,7 +176,7 @@ class Sharing:
         found = []
         for version in counting(self._counting.events.get(event, ())):
             if version.body is not None:
-                look = Look(version, self._bodies)
+                look = Look(version, version.body, self._bodies)
                 withdrawn = look.fields["step"] == "WITHDRAWN"
                 if not withdrawn and not self._erasures.concerns(look.fields):
                     found.append(look)
