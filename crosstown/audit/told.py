@@ -9,48 +9,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterator
-from io import BytesIO
 from typing import Any, Final, NamedTuple
-
-import fastavro
 
 from crosstown import kafka
 from crosstown.audit.given import InFeed
-from crosstown.errors import Refused
 from crosstown.feeds.names import Names
-from crosstown.formats import DELIVERED, plain
+from crosstown.feeds.told_before import ToldBefore, told_before
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of
 from crosstown.settings import Settings
 from crosstown.sweep import messages
 
-TOPIC: Final = "delivered"
-_SCHEMA: Final = fastavro.parse_schema(plain(DELIVERED))
 _NAME: Final = re.compile(rb"(?=([0-9a-f]{32}))")
-
-
-class Told(NamedTuple):
-    """A feed's last word on a thing."""
-
-    agreement: str
-    thing: str
-    number: int
-    gone: bool
-
-
-def last_words(settings: Settings, endpoints: Endpoints) -> Iterator[Told]:
-    """The last word of each feed on each thing; an earlier one may come before it."""
-    for message in _messages(settings, endpoints, TOPIC):
-        agreement, _, thing = (message.key() or b"").decode("utf-8", "replace").partition("/")
-        try:
-            said: Any = fastavro.schemaless_reader(
-                BytesIO(body_of(message.value())), _SCHEMA, None
-            )
-        except Refused:  # a tombstone, or somebody else's
-            continue
-        except Exception:  # noqa: BLE001, S112 - not written by the feeds
-            continue
-        yield Told(agreement, thing, said["number"], not said["digest"])
 
 
 def in_feeds(
@@ -62,9 +31,9 @@ def in_feeds(
     `names_of` gives the things' names under an agreement, `agreements` those that there are now; the
     feeds of others are looked through as long as `delivered` knows them.
     """
-    last: dict[str, dict[str, Told]] = {}
+    last: dict[str, dict[str, ToldBefore]] = {}
     names: dict[str, frozenset[str]] = {}
-    for told in last_words(settings, endpoints):
+    for told in told_before(settings, endpoints):
         if told.agreement not in names:
             names[told.agreement] = frozenset(names_of(Names.under(secret, told.agreement)))
         if told.thing in names[told.agreement]:
@@ -76,7 +45,7 @@ def in_feeds(
         numbers, reaches = _seen(settings, endpoints, f"feed.{agreement}", ours)
         numbers |= {told.number for told in words}
         if numbers:
-            gone = bool(words) and all(told.gone for told in words)
+            gone = bool(words) and not any(told.digest for told in words)
             found[agreement] = InFeed(tuple(sorted(numbers)), reaches or max(numbers), gone)
     return found
 
