@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     """After so many days in which a receiver took nothing its webhook is given up."""
     webhook_heartbeat: float = Field(default=900.0, gt=0)
     """Seconds of silence after which a receiver is told that there is nothing new."""
+    sftp_config: Path | None = None
+    """An ssh_config(5) by which batches go out over SFTP; unset: that of the user who calls."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import json
 import subprocess
 import sys
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from agreed_feed import Feed, event, feed_of, gone
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
-from agreed_feed import Feed, event, feed_of, gone
 from installation import call
+from sftp_server import serving
+from test_cli_commands import check
 
 from crosstown import kafka
 from crosstown.broker import Broker
 from crosstown.errors import NotFound, Stop
-from crosstown.home import Endpoints
 from crosstown.feeds.form import form
+from crosstown.home import Endpoints
 from crosstown.outward.access import Remembered
 from crosstown.outward.batching import batch
 from crosstown.outward.feed_log import FeedLog
+from crosstown.outward.files import writer
 from crosstown.outward.manifest import Manifest
+from crosstown.outward.shelf import Folder
 from crosstown.registry_server import Server
 from crosstown.repository import Repository
 from crosstown.settings import Settings
@@ -40,7 +46,7 @@ def where(broker: Broker, server: Server, home: Path) -> tuple[Settings, Endpoin
 
 def run(feed: Feed, folder: Path, **more: Any) -> Manifest | None:
     said: dict[str, Any] = {"kind": "ndjson", "since": None, "access": Remembered(), **more}
-    return batch(feed.settings, feed.where, said["access"], feed.agreement.id, folder,
+    return batch(feed.settings, feed.where, said["access"], feed.agreement.id, Folder(folder),
                  said["kind"], said["since"])  # fmt: skip
 
 
@@ -110,6 +116,35 @@ def test_table_says_other_than_the_message(
     assert str(table.schema.field("occurred_at").type) == "timestamp[us, tz=UTC]"
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "csv", "parquet"])
+def test_timeline_has_no_place_in_a_table(kind: Any) -> None:
+    repository = Repository.load()
+    today = form(repository.agreements["tenants-own-cases"], repository.contracts)
+    at = dt.datetime(2025, 1, 2, tzinfo=dt.UTC)
+    entry = {"event": "e", "record": "r", "agency": "a", "type": "t", "step": "REPORTED",
+             "occurred_at": at, "due_at": None, "place": "", "area": "", "concern": "",
+             "payload": {"topic_text": "x"}}  # fmt: skip
+    said = {"status": "open", "first": at, "last": at, "agencies": ["a"], "record_count": 1,
+            "entry_count": 1, "link_count": 0, "digest": "d", "entries": [entry], "links": []}  # fmt: skip
+    stream = BytesIO()
+    to = writer(kind, stream, today)
+    to.write({"number": 1, "change": "SAID", "case": "c", "said": said})
+    to.write({"number": 2, "change": "GONE", "case": "c", "said": None})
+    to.close()
+    stream.seek(0)
+    if kind == "parquet":
+        rows = pq.read_table(stream).to_pylist()
+        assert rows[0]["entries"][0]["payload"] == {"topic_text": "x"}
+        assert rows[1]["entries"] is None
+    elif kind == "csv":
+        lines = list(csv.DictReader(stream.read().decode().splitlines()))
+        assert json.loads(lines[0]["entries"])[0]["occurred_at"] == "2025-01-02T00:00:00Z"
+        assert (lines[0]["last"], lines[1]["change"]) == ("2025-01-02T00:00:00Z", "GONE")
+    else:
+        found = [json.loads(line) for line in stream.read().splitlines()]
+        assert found[0]["said"]["entries"][0]["payload"] == {"topic_text": "x"}
+
+
 def test_batch_leaves_without_being_agreed(
     where: tuple[Settings, Endpoints], home: Path, tmp_path: Path
 ) -> None:
@@ -127,7 +162,7 @@ def test_batch_leaves_without_being_agreed(
     assert len(access.entries) == 1
     assert len(list(out.iterdir())) == 2
     with pytest.raises(NotFound, match="no agreement nobody"):
-        batch(*where, access, "nobody", out, "ndjson", None)
+        batch(*where, access, "nobody", Folder(out), "ndjson", None)
 
 
 def test_way_that_isnt_agreed_is_open(
@@ -227,6 +262,28 @@ def test_number_is_not_found_among_many(where: tuple[Settings, Endpoints], home:
         FeedLog(*where, "feed.batch-nowhere").numbers()
 
 
+def test_batch_doesnt_reach_a_receivers_server(
+    where: tuple[Settings, Endpoints], home: Path, tmp_path: Path
+) -> None:
+    feed = feed_of("batch-sent", home, *where)
+    feed.accept()
+    config = tmp_path / "config"
+    with serving(tmp_path / "there", config) as url:
+        env = {**feed.env, "CROSSTOWN_SFTP_CONFIG": str(config)}
+        for last in (3, 5):
+            feed.report(last - feed.last)
+            said = (
+                call(home, "feed", feed.agreement.id, "--to", url, "-o", "json", **env).ok().json()
+            )
+            assert said["last"] == last
+            assert (
+                hashlib.sha256((tmp_path / "there" / said["file"]).read_bytes()).hexdigest()
+                == said["sha256"]
+            )
+        assert (said["after"], said["first"]) == (3, 4)
+        assert len(list((tmp_path / "there").iterdir())) == 4
+
+
 def test_killed_run_leaves_half_a_file(
     where: tuple[Settings, Endpoints], home: Path, tmp_path: Path
 ) -> None:
@@ -244,6 +301,8 @@ def test_killed_run_leaves_half_a_file(
     assert list(tmp_path.glob("out/*.ndjson")) == []
     assert list(tmp_path.glob("out/.*.part")) != []
     said = call(home, *words[:-2], "-o", "json", **feed.env).ok().json()
+    check("feed", said)
+    check("feed", call(home, *words[:-2], "-o", "json", **feed.env).ok().json())
     assert (said["first"], said["last"], said["count"]) == (1, 30_000, 30_000)
     assert sorted(one.suffix for one in (tmp_path / "out").iterdir()) == [".json", ".ndjson"]
 

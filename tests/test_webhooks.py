@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,20 +16,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 from agreed_feed import Feed, event, feed_of
+from hook_receiver import Receiver, receiving
 from installation import Said, call
 from pushing import until
-from hook_receiver import Receiver, receiving
+from test_cli_commands import check
 
 from crosstown.agreements.agreement import Agreement
+from crosstown.audit.topic import everything
 from crosstown.broker import Broker
 from crosstown.home import Endpoints, Home
 from crosstown.outward.signing_secrets import SigningSecrets
 from crosstown.registry_server import Server
 from crosstown.settings import Settings
 
+ROOT = Path(__file__).parents[1]
+DOC = (ROOT / "docs" / "webhooks.md").read_text("utf-8")
 Make = Callable[..., AbstractContextManager["Hooked"]]
 
 
@@ -69,12 +75,27 @@ class Hooked:
             self.process.terminate()
             self.process.wait(20)
 
+    def access(self) -> list[tuple[int, int]]:
+        """From which number to which this feed went out, as the access log says; joined where it can be."""
+        found: list[tuple[int, int]] = []
+        links = everything(self.feed.settings, self.feed.where)
+        for said in (one.link.said for one in links if one.link is not None):
+            if said.agreement != self.feed.agreement.id:
+                continue
+            assert (said.way, said.agency) == ("webhook", "riverton-water")
+            if found and found[-1][1] >= said.first - 1:
+                found[-1] = found[-1][0], max(said.last, found[-1][1])
+            else:
+                found.append((said.first, said.last))
+        return found
+
     def __call__(self, *words: str) -> Said:
         return call(self.home, "webhook", *words, **self.env)
 
     def row(self) -> dict[str, Any]:
         """What `crosstown webhook list` says of it."""
         rows = self("list", "-o", "json").ok().lines()
+        check("webhook", *rows)
         return next(one for one in rows if one["agreement"] == self.feed.agreement.id)
 
 
@@ -131,8 +152,33 @@ def test_message_never_comes_or_says_something_else(make: Make) -> None:
                 "flags": ["a"], "payload": {"topic_text": "text 1"}}}  # fmt: skip
         until(lambda: hook.row()["number"] == 30)
         assert (hook.row()["state"], hook.row()["failures"]) == ("works", 0)
-        said = call(hook.home, "audit", "show", "-o", "json", **hook.env)
-        assert said.code != 1
+        assert hook.access() == [(1, 30)], "what went out is not what the access log says"
+
+
+def test_receiver_of_the_docs_takes_nothing(make: Make) -> None:
+    (code,) = re.findall(r"^```python\n(.*?)^```$", DOC, re.MULTILINE | re.DOTALL)
+    with make("hook-docs", start=False) as hook:
+        hook.receiver.kill()
+        secret = SigningSecrets(Home(hook.home).webhooks).of("hook-docs", 0)[0]
+        env = {**os.environ, "SECRET": secret, "PORT": str(hook.receiver.port)}
+        with (hook.home / "printed").open("wb") as out:
+            theirs = subprocess.Popen([sys.executable, "-c", code], stdout=out, stderr=out, env=env)
+        try:
+            hook.feed.report(3)
+            hook.start()
+            until(lambda: hook.row()["number"] == 3)
+            printed = (hook.home / "printed").read_text("utf-8")
+            numbers = [
+                json.loads(line)["number"] for line in printed.splitlines() if line[0] == "{"
+            ]
+            assert numbers == [1, 2, 3]
+            forged = httpx.post(hook.receiver.url, content=b"{}", headers={
+                "webhook-id": "a", "webhook-timestamp": str(int(time.time())),
+                "webhook-signature": "v1,AAAA"})  # fmt: skip
+            assert forged.status_code == 401
+        finally:
+            theirs.kill()
+            theirs.wait()
 
 
 def test_kill_loses_a_message(make: Make) -> None:
@@ -175,7 +221,7 @@ def test_receiver_that_was_away_for_long_misses_what_was_said(make: Make) -> Non
         hook("again", "hook-away").ok()
         assert hook.receiver.until_taken(26) == list(range(1, 27))
         assert hook.row()["state"] == "works"
-        hook("again", "hook-away", "--since", "20").ok()
+        check("webhook", hook("again", "hook-away", "--since", "20", "-o", "json").ok().json())
         until(lambda: len(hook.receiver.taken()) == 32)
         assert hook.receiver.taken()[26:] == list(range(21, 27))
 
@@ -248,7 +294,9 @@ def test_rotated_secret_misses_a_call(make: Make) -> None:
     with make("hook-rotated") as hook:
         hook.feed.report(1)
         hook.receiver.until_taken(1)
-        new = hook("rotate", "hook-rotated", "--grace", "1", "-o", "json").ok().json()["secret"]
+        said = hook("rotate", "hook-rotated", "--grace", "1", "-o", "json").ok().json()
+        check("webhook", said)
+        new = said["secret"]
         hook.feed.report(1)
         assert hook.receiver.until_taken(2) == [1, 2], "the old one still signs"
         hook.receiver.kill()

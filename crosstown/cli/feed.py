@@ -25,7 +25,9 @@ class Kind(Enum):
 
 def command(
     agreement: Annotated[str, typer.Argument(help="An agreement in force.")],
-    to: Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Where the files go.")],
+    to: Annotated[
+        str, typer.Option("--to", metavar="FOLDER", help="Where the files go: a folder, or sftp://user@host/folder.")
+    ],
     kind: Annotated[Kind, typer.Option("--format", help="As what.")] = Kind.NDJSON,
     since: Annotated[
         int | None,
@@ -40,16 +42,20 @@ def command(
     Each file appears in one piece, the manifest last. Run it as often as you like: it goes on behind the
     last manifest in the folder. Ends with 3 where numbers are missing that Kafka holds no longer.
 
-    Example: `crosstown feed health-sees-inspections --to outbox --format csv`
+    Examples: `crosstown feed health-sees-inspections --to outbox --format csv`,
+    `crosstown feed health-sees-inspections --to sftp://crosstown@files.example/inbox`
     """
     from crosstown.audit.log import AccessLog
     from crosstown.cli.backbone import backbone
     from crosstown.outward.batching import batch
+    from crosstown.outward.sftp import Sftp
+    from crosstown.outward.shelf import Folder
 
     chosen = settings(home)
+    shelf = Sftp.at(to, chosen.sftp_config) if to.startswith("sftp:") else Folder(Path(to))
     where = backbone(chosen)
     with closing(AccessLog(chosen, where, f"batch-{agreement}"[:60])) as access:
-        made = batch(chosen, where, access, agreement, to, kind.value, since)
+        made = batch(chosen, where, access, agreement, shelf, kind.value, since)
     if made is None:
         err.print(f"nothing new in {agreement}", markup=False)
         if output is Output.JSON:
@@ -60,11 +66,11 @@ def command(
         raise typer.Exit(3)
 
 
-def _say(made: Manifest, to: Path, output: Output) -> None:
+def _say(made: Manifest, to: str, output: Output) -> None:
     if output is Output.JSON:
         print_json(made.model_dump(exclude={"form"}))
     else:
-        out.print(f"{to / made.file}: {made.count:,} messages, numbers {made.first} to {made.last}",
+        out.print(f"{to.rstrip('/')}/{made.file}: {made.count:,} messages, numbers {made.first} to {made.last}",
                   markup=False)  # fmt: skip
     for one in made.missing:
         err.print(

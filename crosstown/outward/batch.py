@@ -7,30 +7,25 @@ written down before a byte lies where the receiver can read it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO, Final, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.errors import Refused, Stop
+from crosstown.errors import Refused
 from crosstown.opened import Row
 from crosstown.outward.feed_log import Said
 from crosstown.outward.files import Format, Writer, writer
 from crosstown.outward.manifest import ENDING, Manifest, Range, stem
-
-_PUBLIC: Final = 0o666
+from crosstown.outward.shelf import PART, Shelf
 
 
 class Asked(NamedTuple):
-    """One batch: an agreement's numbers behind `after` up to `last`, into `folder`."""
+    """One batch: an agreement's numbers behind `after` up to `last`, onto `shelf`."""
 
     agreement: Agreement
-    folder: Path
+    shelf: Shelf
     format: Format
     after: int
     last: int
@@ -74,13 +69,10 @@ class Counted:
 def write_batch(
     asked: Asked, messages: Iterable[Said], opened: Callable[[bytes | None], Row], made_at: str
 ) -> Manifest:
-    """Write the messages' file and its manifest; `opened` gives a value's fields in today's form.
-
-    `Stop` where the folder can't be written to.
-    """
+    """Write the messages' file and its manifest; `opened` gives a value's fields in today's form."""
     counted = Counted(asked.after)
     name = f"{stem(asked.agreement.id, asked.after + 1, asked.last)}.{asked.format}"
-    with _appearing(asked.folder, asked.agreement.id, name) as stream:
+    with asked.shelf.appearing(asked.agreement.id, name) as stream:
         _write(writer(asked.format, stream, asked.form), messages, opened, counted)
         counted.skip(asked.last + 1)
         sha256, size = _sum(stream)
@@ -92,15 +84,16 @@ def write_batch(
         made_at=made_at, form=asked.form,
     )  # fmt: skip
     about = f"{stem(asked.agreement.id, asked.after + 1, asked.last)}{ENDING}"
-    with _appearing(asked.folder, asked.agreement.id, about) as stream:
+    with asked.shelf.appearing(asked.agreement.id, about) as stream:
         stream.write(said.model_dump_json(indent=1).encode() + b"\n")
     return said
 
 
-def remove_parts(folder: Path, agreement: str) -> None:
+def remove_parts(shelf: Shelf, agreement: str) -> None:
     """Remove what runs that were killed have left; nobody else may be writing there."""
-    for part in folder.glob(f".{agreement}.*.part"):
-        part.unlink(missing_ok=True)
+    for name in shelf.names():
+        if name.startswith(f".{agreement}.") and name.endswith(PART):
+            shelf.remove(name)
 
 
 def _write(
@@ -117,47 +110,9 @@ def _write(
     to.close()
 
 
-@contextlib.contextmanager
-def _appearing(folder: Path, agreement: str, name: str) -> Iterator[BinaryIO]:
-    """A file that is there under its name once all of it is; a new one, never through a link."""
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w+b", dir=folder, prefix=f".{agreement}.", suffix=".part", delete=False
-        ) as part:
-            try:
-                yield cast("BinaryIO", part)
-                part.flush()
-                os.fsync(part.fileno())
-                Path(part.name).chmod(_PUBLIC & ~_umask())
-                Path(part.name).replace(folder / name)
-            except BaseException:
-                Path(part.name).unlink(missing_ok=True)
-                raise
-        _settle(folder)
-    except OSError as error:
-        raise Stop(f"{folder} can't be written to: {error.strerror or error}",
-                   mend="see who owns it and whether its disk is full, then call again") from None  # fmt: skip
-
-
 def _sum(stream: BinaryIO) -> tuple[str, int]:
     """SHA-256 and size of what was written."""
     stream.flush()
     stream.seek(0)
     digest = hashlib.file_digest(cast("Any", stream), "sha256")
     return digest.hexdigest(), stream.tell()
-
-
-def _umask() -> int:
-    now = os.umask(0o077)
-    os.umask(now)
-    return now
-
-
-def _settle(folder: Path) -> None:
-    """Have the folder's new name survive a power cut, where the system can do that."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

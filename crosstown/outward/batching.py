@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from contextlib import closing
-from pathlib import Path
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.now import AgreementsNow
@@ -19,6 +18,7 @@ from crosstown.outward.batch import Asked, remove_parts, write_batch
 from crosstown.outward.feed_log import FeedLog
 from crosstown.outward.files import Format
 from crosstown.outward.manifest import Manifest, newest
+from crosstown.outward.shelf import Shelf
 from crosstown.registry import Registry
 from crosstown.settings import Settings
 
@@ -37,7 +37,7 @@ def allowed(now: AgreementsNow, agreement: str, way: str) -> Agreement:
 
 
 def batch(
-    settings: Settings, endpoints: Endpoints, access: Access, agreement: str, folder: Path,
+    settings: Settings, endpoints: Endpoints, access: Access, agreement: str, shelf: Shelf,
     kind: Format, since: int | None,
 ) -> Manifest | None:  # fmt: skip
     """Write what a feed says behind `since`, or behind the folder's last manifest; None: nothing new.
@@ -51,9 +51,8 @@ def batch(
     if not lock.acquire():
         raise Stop(f"another run writes a batch of {agreement}", mend="wait until it has ended")
     try:
-        _made(folder)
-        remove_parts(folder, agreement)
-        after = newest(folder, agreement) if since is None else since
+        remove_parts(shelf, agreement)
+        after = newest(shelf, agreement) if since is None else since
         with closing(FeedLog(settings, endpoints, found.topic)) as log:
             last = log.numbers().last
             if after > last:
@@ -65,7 +64,7 @@ def batch(
                           way="batch", first=after + 1, last=last, count=last - after)  # fmt: skip
             log.go_behind(after)
             with Registry.at(settings, endpoints) as registry:
-                asked = Asked(found, folder, kind, after, last, today)
+                asked = Asked(found, shelf, kind, after, last, today)
                 opened = Opener(registry.schema, today, own=True).row
                 return write_batch(asked, log.up_to(last), opened, _now())
     finally:
@@ -74,13 +73,3 @@ def batch(
 
 def _now() -> str:
     return moment(time.time_ns() // 1000).isoformat().replace("+00:00", "Z")
-
-
-def _made(folder: Path) -> None:
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileNotFoundError:
-        raise Stop(f"{folder.parent} isn't there", mend="make it first") from None
-    except OSError as error:
-        raise Stop(f"{folder} can't be used: {error.strerror or error}",
-                   mend="name a folder: --to FOLDER") from None  # fmt: skip

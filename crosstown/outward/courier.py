@@ -42,6 +42,8 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 100
 """Messages that are read, and told to the access log, at once."""
 PAUSE: Final = 0.5
+AFTER_A_FAULT: Final = 10.0
+"""Seconds before it's tried again."""
 LAST_TRIES: Final = 4
 """How often the end is said, where nobody answers."""
 
@@ -104,6 +106,7 @@ class Courier:
                 self._say_the_end(self._ended)
         except Exception:
             log.exception("%s: a fault of ours", self.agreement.id)
+            self._over.wait(AFTER_A_FAULT)
         finally:
             self._feed.close()
             self._caller.close()
@@ -138,6 +141,9 @@ class Courier:
             self._waiting = self._feed.next(AT_ONCE, PAUSE)
             if self._waiting:
                 first, last = self._waiting[0].said.number, self._waiting[-1].said.number
+                if first > self.place.number + 1:
+                    log.error("%s: numbers %d to %d are missing: Kafka holds them no longer",
+                              self.agreement.id, self.place.number + 1, first - 1)  # fmt: skip
                 self._means.access.append(
                     agency=self.agreement.receiver, agreement=self.agreement.id,
                     purpose=self.agreement.purpose, way="webhook", first=first, last=last,

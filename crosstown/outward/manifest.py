@@ -7,12 +7,12 @@ isn't there yet. Numbers in names have twelve digits, so that names sort as the 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from crosstown.errors import Stop
+from crosstown.outward.shelf import Shelf
 
 ENDING: Final = ".manifest.json"
 
@@ -62,27 +62,26 @@ def stem(agreement: str, first: int, last: int) -> str:
     return f"{agreement}.{first:012d}-{last:012d}"
 
 
-def newest(folder: Path, agreement: str) -> int:
-    """Behind which number an agreement's next batch goes on; 0 where the folder has no manifest.
+def newest(shelf: Shelf, agreement: str) -> int:
+    """Behind which number an agreement's next batch goes on; 0 where no manifest is there.
 
     Raises `Stop` where the manifest that the name says is the last can't be read, or is another's.
     """
     pattern = re.compile(rf"{re.escape(agreement)}\.\d{{12}}-(\d{{12}}){re.escape(ENDING)}")
-    found = [(int(m[1]), one) for one in folder.iterdir() if (m := pattern.fullmatch(one.name))]
+    found = [(int(match[1]), one) for one in shelf.names() if (match := pattern.fullmatch(one))]
     if not found:
         return 0
-    number, file = max(found)
+    number, name = max(found)
     try:
-        said = Manifest.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        why = error.strerror if isinstance(error, OSError) else error.errors()[0]["msg"]
-        raise _unfit(file, f"can't be read: {why}") from None
+        said = Manifest.model_validate_json(shelf.read(name))
+    except ValidationError as error:
+        raise _unfit(name, f"can't be read: {error.errors()[0]['msg']}") from None
     if (said.agreement, said.last) != (agreement, number):
-        raise _unfit(file, f"speaks of {said.agreement[:80]} up to {said.last}")
+        raise _unfit(name, f"speaks of {said.agreement[:80]} up to {said.last}")
     return number
 
 
-def _unfit(file: Path, why: str) -> Stop:
+def _unfit(name: str, why: str) -> Stop:
     return Stop(
-        f"{file} {why}", mend="put it back as it was, or say where to go on: --since NUMBER"
+        f"{name} {why}", mend="put it back as it was, or say where to go on: --since NUMBER"
     )
