@@ -28,7 +28,7 @@ def serving(folder: Path, config: Path) -> Iterator[str]:
     async def serve() -> None:
         found.append(await asyncssh.listen(
             "127.0.0.1", 0, server_host_keys=[host], authorized_client_keys=str(near / "allowed"),
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=str(folder)),
+            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=bytes(folder)),
         ))  # fmt: skip
         ready.set()
 

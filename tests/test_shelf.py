@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +33,7 @@ def test_half_a_file_is_there_under_its_name(shelf: tuple[Shelf, Path]) -> None:
         stream.write(b" and last")
     assert one.read("a file.txt") == b"first and last"
     assert [name for name in one.names() if name not in (".", "..")] == ["a file.txt"]
-    with pytest.raises(RuntimeError), one.appearing("a", "b") as stream:
+    with contextlib.suppress(RuntimeError), one.appearing("a", "b") as stream:
         stream.write(b"x")
         raise RuntimeError
     assert "b" not in one.names()
