@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY: Final = 0.3
 """Seconds between two looks at the agreements: within a second after a revocation nothing goes out."""
-PATIENCE: Final = 4.0
+PATIENCE: Final = 2.0
 """Seconds that calls under way have for their answer when the program stops."""
 
 

@@ -13,8 +13,17 @@ import asyncssh
 
 
 @contextmanager
-def serving(folder: Path, config: Path) -> Iterator[str]:
-    """Serve a folder; `config` becomes an ssh_config that is let in. Gives the folder's address."""
+def serving(folder: Path, config: Path, opened: list[str] | None = None) -> Iterator[str]:
+    """Serve a folder; `config` becomes an ssh_config that is let in. Gives the folder's address.
+
+    `opened` gets the names of files that are opened there.
+    """
+
+    class Server(asyncssh.SFTPServer):
+        def open(self, path: bytes, *more: Any) -> object:
+            (opened if opened is not None else []).append(path.decode())
+            return super().open(path, *more)
+
     folder.mkdir(exist_ok=True)
     host, user = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     near = config.parent
@@ -28,7 +37,7 @@ def serving(folder: Path, config: Path) -> Iterator[str]:
     async def serve() -> None:
         found.append(await asyncssh.listen(
             "127.0.0.1", 0, server_host_keys=[host], authorized_client_keys=str(near / "allowed"),
-            sftp_factory=lambda channel: asyncssh.SFTPServer(channel, chroot=bytes(folder)),
+            sftp_factory=lambda channel: Server(channel, chroot=bytes(folder)),
         ))  # fmt: skip
         ready.set()
 

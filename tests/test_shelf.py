@@ -29,7 +29,8 @@ def test_half_a_file_is_there_under_its_name(shelf: tuple[Shelf, Path]) -> None:
     assert [name for name in one.names() if not name.startswith(".")] == []
     with one.appearing("a", "a file.txt") as stream:
         stream.write(b"first")
-        assert not (folder / "a file.txt").exists()
+        stream.flush()
+        assert [at.name for at in folder.iterdir() if not at.name.startswith(".a.")] == []
         stream.write(b" and last")
     assert one.read("a file.txt") == b"first and last"
     assert [name for name in one.names() if name not in (".", "..")] == ["a file.txt"]
@@ -54,6 +55,18 @@ def test_file_cant_be_written_again_or_removed(shelf: tuple[Shelf, Path]) -> Non
     assert ".a.123.part" not in one.names()
     with pytest.raises(Stop):
         one.read("never there")
+
+
+def test_receiver_takes_away_what_is_still_being_sent(tmp_path: Path) -> None:
+    opened: list[str] = []
+    config = tmp_path / "config"
+    with (
+        serving(tmp_path / "there", config, opened) as url,
+        Sftp.at(url, config).appearing("a", "x") as stream,
+    ):
+        stream.write(b"x")
+    assert opened
+    assert all(name.rpartition("/")[2].startswith(".a.") for name in opened), opened
 
 
 def test_link_leads_the_file_elsewhere(tmp_path: Path) -> None:

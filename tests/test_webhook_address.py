@@ -138,10 +138,12 @@ def receiver(answer: Any, host: str = "127.0.0.1") -> Iterator[Any]:
     server.heard, server.answer, server.daemon_threads = [], answer, True
     thread = threading.Thread(target=server.serve_forever, args=[0.02])
     thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def ok(request: Any) -> None:
