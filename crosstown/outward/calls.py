@@ -11,9 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Standing
-from crosstown.gateway.feeds.lines import json_line
 from crosstown.moments import moment
-from crosstown.opened import Row
 from crosstown.outward.signing import answer_to
 
 MEDIA: Final = "application/cloudevents+json; charset=utf-8"
@@ -30,9 +28,9 @@ class Call(NamedTuple):
     body: bytes
 
 
-def message(agreement: str, number: int, said_at: int, row: Row) -> Call:
-    """One message of the feed, as NDJSON has it; `said_at` (microseconds UTC) is when the feed said it."""
-    return _call(agreement, str(number), SAID, said_at, json_line(row).decode())
+def message(agreement: str, number: int, said_at: int, line: str) -> Call:
+    """One message of the feed, a line of NDJSON; `said_at` (microseconds UTC) is when the feed said it."""
+    return _call(agreement, str(number), SAID, said_at, line)
 
 
 def challenge(agreement: str, nonce: str, at: int) -> Call:

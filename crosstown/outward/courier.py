@@ -24,6 +24,7 @@ from crosstown import metrics
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Standing
 from crosstown.errors import NotFound, Refused, Stop, Unavailable
+from crosstown.gateway.feeds.lines import json_line
 from crosstown.home import Endpoints
 from crosstown.outward import calls
 from crosstown.outward.access import Access
@@ -157,8 +158,9 @@ class Courier:
 
     def _bring(self, one: Opened) -> None:
         number = one.said.number
+        line = json_line(one.row).decode()
         answer, why = self._caller.call(
-            calls.message(self.agreement.id, number, one.said.said_at, one.row)
+            calls.message(self.agreement.id, number, one.said.said_at, line)
         )
         match verdict(answer.status):
             case "taken":

@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from crosstown.opened import Row
-
+Row = dict[str, Any]
 SAID: Final = "said"
 PAYLOAD: Final = "payload"
 
