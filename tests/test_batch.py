@@ -148,7 +148,7 @@ def test_timeline_has_no_place_in_a_table(kind: Any) -> None:
 def test_batch_leaves_without_being_agreed(
     where: tuple[Settings, Endpoints], home: Path, tmp_path: Path
 ) -> None:
-    feed = feed_of("batch-unagreed", home, *where)
+    feed = feed_of("batch-unagreed", home, *where, delete_within_days=7)
     feed.report(3)
     access, out = Remembered(), tmp_path / "out"
     with pytest.raises(Stop, match="waits for riverton-311"):
@@ -160,7 +160,10 @@ def test_batch_leaves_without_being_agreed(
     with pytest.raises(Stop, match="revoked"):
         run(feed, out, access=access)
     assert len(access.entries) == 1
-    assert len(list(out.iterdir())) == 2
+    assert len(list(out.iterdir())) == 3
+    end = json.loads((out / "batch-unagreed.ended.json").read_text("utf-8"))
+    assert (end["state"], end["number"], end["delete_within_days"]) == ("revoked", 3, 7)
+    assert "it's over" in end["why"]
     with pytest.raises(NotFound, match="no agreement nobody"):
         batch(*where, access, "nobody", Folder(out), "ndjson", None)
 

@@ -344,6 +344,7 @@ def test_call_that_cant_be_carried_out_ends_in_a_stack_trace(make: Make) -> None
             (("add", "hook-words"), "has a secret"), (("add", "nobody"), "no agreement nobody"),
             (("add",), "no agreement is named"), (("rotate", "water-hears-of-brown-water"), "no webhook"),
             (("again", "hook-words", "--since", "-1"), "since"),
+            (("again", "hook-words", "--since", "1"), "goes up to 0"),
         ):  # fmt: skip
             answer = hook(*words)
             assert answer.code == 2, answer

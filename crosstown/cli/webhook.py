@@ -57,8 +57,8 @@ def command(
     `add` and `rotate` print the secret, alone on standard output, for the receiver and nobody else.
     `again` calls a receiver that was given up, or one that wants to hear again what it has lost.
 
-    Examples: `crosstown webhook add riverton-water-hears`, `crosstown webhook list`,
-    `crosstown webhook again riverton-water-hears --since 1200`
+    Examples: `crosstown webhook add water-hears-of-brown-water`, `crosstown webhook list`,
+    `crosstown webhook again water-hears-of-brown-water --since 1200`
     """
     chosen = settings(home)
     if action is Action.LIST:
@@ -111,9 +111,17 @@ def _again(chosen: Settings, known: Agreement, since: int | None, output: Output
     from dataclasses import replace
 
     from crosstown.cli.backbone import backbone
+    from crosstown.outward.feed_log import FeedLog
     from crosstown.outward.places import Place, Places
 
-    with closing(Places(chosen, backbone(chosen))) as places:
+    where = backbone(chosen)
+    if since is not None:
+        with closing(FeedLog(chosen, where, known.topic)) as log:
+            last = log.numbers().last
+        if since > last:
+            raise Stop(f"{known.topic} goes up to {last:,}: nothing is behind {since:,}",
+                       mend="say a number that it has given already")  # fmt: skip
+    with closing(Places(chosen, where)) as places:
         place = places.so_far().get(known.id, Place())
         number = place.number if since is None else since
         asked = replace(place, number=number, state="works" if place.address else "new", failures=0,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.now import AgreementsNow
+from crosstown.agreements.words import Standing
 from crosstown.errors import Stop
 from crosstown.feeds.form import form
 from crosstown.home import Endpoints, Home
@@ -15,6 +17,7 @@ from crosstown.moments import moment
 from crosstown.opened import Opener
 from crosstown.outward.access import Access
 from crosstown.outward.batch import Asked, remove_parts, write_batch
+from crosstown.outward.ending import say_the_end
 from crosstown.outward.feed_log import FeedLog
 from crosstown.outward.files import Format
 from crosstown.outward.manifest import Manifest, newest
@@ -23,17 +26,15 @@ from crosstown.registry import Registry
 from crosstown.settings import Settings
 
 
-def allowed(now: AgreementsNow, agreement: str, way: str) -> Agreement:
-    """An agreement under which something may go out this way, at this moment; `Stop` saying why not."""
-    found = now.agreement(agreement)
-    stands = now.standing(agreement, time.time_ns() // 1000)
+def allowed(agreement: Agreement, stands: Standing, way: str) -> None:
+    """Raise `Stop` saying why, unless something may go out under an agreement, this way."""
+    name, ways = agreement.id, agreement.delivery.ways
     if not stands.holds:
-        raise Stop(f"nothing flows under {agreement} ({stands.state}): {stands.why}",
-                   mend=f"see crosstown agreements show {agreement}")  # fmt: skip
-    if way not in found.delivery.ways:
-        raise Stop(f"{agreement} doesn't go out as {way}, but as {', '.join(found.delivery.ways)}",
+        raise Stop(f"nothing flows under {name} ({stands.state}): {stands.why}",
+                   mend=f"see crosstown agreements show {name}")  # fmt: skip
+    if way not in ways:
+        raise Stop(f"{name} doesn't go out as {way}, but as {', '.join(ways)}",
                    mend=f"the parties may agree on it: delivery.ways: [..., {way}]")  # fmt: skip
-    return found
 
 
 def batch(
@@ -42,31 +43,50 @@ def batch(
 ) -> Manifest | None:  # fmt: skip
     """Write what a feed says behind `since`, or behind the folder's last manifest; None: nothing new.
 
-    Raises `Stop` where the agreement doesn't let it out, or the folder isn't fit; `Unavailable`.
+    Raises `Stop` where the agreement doesn't let it out, or the folder isn't fit; `Unavailable`. Once
+    it's over a notice lies where batches lay.
     """
     with closing(AgreementsNow(settings, endpoints)) as now:
-        found = allowed(now, agreement, "batch")
+        found = now.agreement(agreement)
+        stands = now.standing(agreement, time.time_ns() // 1000)
         today = form(found, now.repository.contracts)
-    lock = Lock(Home(settings.home).make().run / f"feed-{agreement}.lock")
-    if not lock.acquire():
-        raise Stop(f"another run writes a batch of {agreement}", mend="wait until it has ended")
-    try:
+    with _alone(settings, agreement):
+        say_the_end(shelf, found, stands)
+        allowed(found, stands, "batch")
         remove_parts(shelf, agreement)
         after = newest(shelf, agreement) if since is None else since
-        with closing(FeedLog(settings, endpoints, found.topic)) as log:
-            last = log.numbers().last
-            if after > last:
-                raise Stop(f"{found.topic} goes up to {last}; there is nothing behind {after}",
-                           mend="was the feed made anew? then say --since 0")  # fmt: skip
+        with (
+            closing(FeedLog(settings, endpoints, found.topic)) as log,
+            Registry.at(settings, endpoints) as registry,
+        ):
+            last = _end(log, found.topic, after)
             if after == last:
                 return None
             access.append(agency=found.receiver, agreement=agreement, purpose=found.purpose,
                           way="batch", first=after + 1, last=last, count=last - after)  # fmt: skip
             log.go_behind(after)
-            with Registry.at(settings, endpoints) as registry:
-                asked = Asked(found, shelf, kind, after, last, today)
-                opened = Opener(registry.schema, today, own=True).row
-                return write_batch(asked, log.up_to(last), opened, _now())
+            asked = Asked(found, shelf, kind, after, last, today)
+            opened = Opener(registry.schema, today, own=True).row
+            return write_batch(asked, log.up_to(last), opened, _now())
+
+
+def _end(log: FeedLog, topic: str, after: int) -> int:
+    """The feed's last number; `Stop` where `after` lies behind it."""
+    last = log.numbers().last
+    if after > last:
+        raise Stop(f"{topic} goes up to {last}; there is nothing behind {after}",
+                   mend="was the feed made anew? then say --since 0")  # fmt: skip
+    return last
+
+
+@contextmanager
+def _alone(settings: Settings, agreement: str) -> Iterator[None]:
+    """Nobody else writes a batch of it meanwhile; `Stop` where somebody does."""
+    lock = Lock(Home(settings.home).make().run / f"feed-{agreement}.lock")
+    if not lock.acquire():
+        raise Stop(f"another run writes a batch of {agreement}", mend="wait until it has ended")
+    try:
+        yield
     finally:
         lock.release()
 

@@ -54,12 +54,15 @@ def heartbeat(agreement: str, number: int, at: int) -> Call:
 
 
 def ended(agreement: Agreement, stands: Standing, number: int, at: int) -> Call:
-    """Says that it's over and why, how far it came, and by when what was received must be deleted."""
-    said: dict[str, Any] = {
-        "state": stands.state, "why": stands.why, "number": number,
-        "delete_within_days": agreement.delete_within_days,
-    }  # fmt: skip
-    return _call(agreement.id, f"ended-{stands.ends}", ENDED, at, json.dumps(said))
+    """Says that it's over."""
+    said = json.dumps(ending(agreement, stands, number))
+    return _call(agreement.id, f"ended-{stands.ends}", ENDED, at, said)
+
+
+def ending(agreement: Agreement, stands: Standing, number: int) -> dict[str, Any]:
+    """Why it's over, how far it came, and by when what was received must be deleted."""
+    return {"state": stands.state, "why": stands.why, "number": number,
+            "delete_within_days": agreement.delete_within_days}  # fmt: skip
 
 
 def _call(agreement: str, what: str, kind: str, at: int, data: str) -> Call:

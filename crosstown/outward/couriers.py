@@ -11,11 +11,11 @@ from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.now import AgreementsNow
 from crosstown.agreements.words import Standing
 from crosstown.outward.courier import Courier, Means
+from crosstown.outward.ending import OVER
 from crosstown.outward.places import Place
 
 FRESH: Final = 3.0
 """After so many seconds without news of the agreements nothing is sent."""
-_OVER: Final = ("revoked", "expired")
 
 
 class Couriers:
@@ -50,7 +50,7 @@ class Couriers:
 
     def _tend(self, name: str, agreement: Agreement | None) -> None:
         stands = self._stands.get(name)
-        over = stands is not None and stands.state in _OVER
+        over = stands is not None and stands.state in OVER
         courier, thread = self._working.get(name, (None, None))
         if courier is not None and thread is not None:
             if over or courier.agreement != agreement:
