@@ -113,7 +113,8 @@ select v.event_id, v.jurisdiction, v.record, v.agency, v.type, v.step,
 from raw_events e
 {counting}
 left join raw_records r on r.record = v.record and r.jurisdiction = v.jurisdiction
-where e.counts = 1 and v.type not like 'link.%' and v.type not like 'record.%'""",
+where e.counts = 1 and v.type not like 'link.%' and v.type not like 'record.%'
+  and v.type not like 'source.%'""",
     "versions": """
 select v.event_id, v.content, {at:v.known_at} as known_at, v.via, v.jurisdiction, v.record,
   v.agency, v.type, v.step, {at:v.occurred_at} as occurred_at, {at:v.due_at} as due_at,

@@ -12,6 +12,7 @@ from typing import Any, Final
 from crosstown import as_of
 from crosstown.casebook import connect, erasures_of
 from crosstown.casebook_schema import SAYS, VERSION
+from crosstown.casebook_store import Store
 from crosstown.erasures import Key
 from crosstown.errors import NotFound, Unavailable
 from crosstown.figures import CASES, SECONDS, figures
@@ -86,6 +87,11 @@ class Lookup:
                 f"the casebook in {self._db.name} is of another Crosstown",
                 mend="start this one, it is read anew: crosstown down, crosstown up --detach",
             )
+
+    @property
+    def store(self) -> Store:
+        """The connection, for questions that are asked elsewhere."""
+        return self._db
 
     def close(self) -> None:
         """Give the connection back."""
