@@ -13,9 +13,9 @@ from confluent_kafka import Message
 
 from crosstown import generation, kafka, metrics
 from crosstown.codec import frame
+from crosstown.completeness.counted import ASIDE
 from crosstown.dead_letter import dead_letter
 from crosstown.envelope import content_of, read_long, read_prefix
-from crosstown.completeness.counted import ASIDE
 from crosstown.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Refused, Unavailable
 from crosstown.generation import Generation
