@@ -1,0 +1,117 @@
+"""What `accepted` and `agreements` hold, for tests of feeds without Kafka, and what a receiver knows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import fastavro
+from riverton_said import REPOSITORY, envelope, said
+
+from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.words import Word
+from crosstown.codec import Encoder, frame
+from crosstown.envelope import (
+    Envelope,
+    accepted_key,
+    content_hash,
+    prefix_bytes,
+    suffix_bytes,
+    zigzag,
+)
+from crosstown.erasures import Erasures, Key
+from crosstown.feeds.feed import Told
+from crosstown.feeds.sharing import Sharing
+from crosstown.formats import plain
+from crosstown.repository import Repository
+
+SECRET = b"the installation's"
+IDS = {name: number for number, name in enumerate(REPOSITORY.contracts, 1)}
+"""Schema ids by contract."""
+NOW = 1_780_000_000_000_000
+Message = tuple[str, bytes, bytes | None]
+"""Contract, key, body."""
+
+
+def schema_text(schema_id: int) -> str:
+    name = next(name for name, number in IDS.items() if number == schema_id)
+    return REPOSITORY.contracts[name].schema_text
+
+
+def message(contract: str, e: Envelope, payload: bytes) -> Message:
+    """One message of `accepted`, without its frame."""
+    prefix = prefix_bytes(e)
+    body = prefix + suffix_bytes(e.known_at, e.via) + zigzag(len(payload)) + payload
+    return contract, accepted_key(e, content_hash(prefix, payload)), body
+
+
+def accepted(files: Iterable[Path]) -> Iterator[Message]:
+    """What intake makes of the sample's files."""
+    encoders = {name: Encoder(one.schema) for name, one in REPOSITORY.contracts.items()}
+    for one in said(files):
+        payload = frame(IDS[one.contract], encoders[one.contract].encode(one.body))
+        yield message(one.contract, envelope(one), payload)
+
+
+def consent(agreement: Agreement, at: int = NOW - 1_000) -> list[Word]:
+    """All parties accept the terms as they are."""
+    return [
+        Word(agreement=agreement.id, word="accepted", party=party, by=agreement.stewards[party],
+             said_at=at, terms=agreement.terms)
+        for party in agreement.parties
+    ]  # fmt: skip
+
+
+def sharing(
+    agreements: Sequence[Agreement], *, repository: Repository = REPOSITORY, accept: bool = True,
+    key: bytes = b"key", **more: Any,
+) -> Sharing:  # fmt: skip
+    made = Sharing(repository, SECRET, Erasures(Key(key)), repository.window, schema_text, **more)
+    made.terms(agreements)
+    for one in agreements if accept else ():
+        for word in consent(one):
+            made.word(word)
+    return made
+
+
+@dataclass
+class Receiver:
+    """What whoever reads a feed to its end knows; numbers without a gap, nothing said twice."""
+
+    schema: Any
+    number: int = 0
+    known: dict[str, dict[str, Any]] = field(default_factory=dict)
+    read: list[dict[str, Any]] = field(default_factory=list)
+
+    def hear(self, told: Told) -> None:
+        stream = io.BytesIO(told.value)
+        said = fastavro.schemaless_reader(stream, self.parsed, None)
+        assert stream.tell() == len(told.value), "bytes follow the message"
+        assert isinstance(said, dict)
+        number = said.pop("number")
+        assert number == told.number == self.number + 1, "a number is missing, or there twice"
+        self.number = number
+        thing = said.get("event") or said["case"]
+        assert thing == told.thing
+        self.read.append(said)
+        if said["change"] == "GONE":
+            assert told.digest == b""
+            assert thing in self.known, "gone, and was never there"
+            del self.known[thing]
+        else:
+            assert self.known.get(thing) != said, "said again though nothing changed"
+            self.known[thing] = said
+
+    def __post_init__(self) -> None:
+        self.parsed = fastavro.parse_schema(plain(self.schema))
+
+
+def receive(made: Sharing, receivers: dict[str, Receiver], now: int = NOW) -> None:
+    """Hand out all that is to be told."""
+    for told in made.outputs(now):
+        if told.agreement not in receivers:
+            receivers[told.agreement] = Receiver(made.schema(told.agreement))
+        receivers[told.agreement].hear(told)
