@@ -67,9 +67,9 @@ def consent(agreement: Agreement, at: int = NOW - 1_000) -> list[Word]:
 
 def sharing(
     agreements: Sequence[Agreement], *, repository: Repository = REPOSITORY, accept: bool = True,
-    key: bytes = b"key", **more: Any,
+    key: bytes = b"key",
 ) -> Sharing:  # fmt: skip
-    made = Sharing(repository, SECRET, Erasures(Key(key)), repository.window, schema_text, **more)
+    made = Sharing(repository, SECRET, Erasures(Key(key)), repository.window, schema_text)
     made.terms(agreements)
     for one in agreements if accept else ():
         for word in consent(one):

@@ -93,11 +93,3 @@ def counting(versions: Iterable[Version]) -> Iterable[Version]:
         if known is None or (one.last, one.content) > (known.last, known.content):
             best[one.lane.jurisdiction] = one
     return best.values()
-
-
-def opened(version: Version) -> dict[str, Any]:
-    """The fields of a version's envelope, `known_at` and `via` as they are shown; times are microseconds."""
-    assert version.body is not None, "a version without bytes counts, but can't be opened"
-    fields, _ = read_prefix(version.body)
-    fields["known_at"], fields["via"] = version.first, VIAS[version.via]
-    return fields

@@ -2,33 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from crosstown.agencies import Agencies
 from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.row_filter import RowFilter
 from crosstown.agreements.words import Standing, shared_since
 from crosstown.feeds.lanes import Lane
 from crosstown.feeds.look import Look
 from crosstown.sayings import APART, SEPARATED
 
-Filter = Callable[[Mapping[str, Any]], bool]
-"""Whether an event is wanted, by the envelope's fields and, under `payload`, the body's."""
-
-
-def everything(_row: Mapping[str, Any]) -> bool:
-    """The filter of an agreement that has none."""
-    return True
-
-
 class Cover:
     """One agreement's cover; nothing is covered before `stand` has said from when to when."""
 
-    def __init__(self, agreement: Agreement, agencies: Agencies, wanted: Filter) -> None:
+    def __init__(self, agreement: Agreement, agencies: Agencies, wanted: RowFilter) -> None:
         self._agreement = agreement
         self._agencies = agencies
         self._wanted = wanted
-        self._asks_payload = "payload." in agreement.filter
         self._contracts = {one.contract for one in agreement.contracts}
         self._since = self._ends = 0
 
@@ -58,4 +46,4 @@ class Cover:
             return True
         if not self._since <= look.version.last < self._ends:
             return False
-        return bool(link) or self._wanted(look.row(with_payload=self._asks_payload))
+        return bool(link) or self._wanted(look.row(with_payload=self._wanted.opens_payload))

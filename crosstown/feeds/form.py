@@ -17,6 +17,7 @@ from crosstown.formats import ACCEPTED
 
 SHOWN: Final = 200
 """Entries, and links, of a timeline that one message carries; the counts are of all."""
+RULES: Final = ("ref", "place", "asserted")
 TIMES: Final = ("occurred_at", "due_at", "known_at")
 Schema = dict[str, Any]
 _ACCEPTED: Final[dict[str, Any]] = {one["name"]: one for one in ACCEPTED["fields"]}
@@ -128,7 +129,8 @@ def _of_envelope(agreement: Agreement) -> list[Schema]:
     fields = []
     for name in envelope_fields(agreement):
         own = _ACCEPTED[name]
-        declared, default = own["type"], ""
+        declared: Any = own["type"]
+        default: Any = ""
         if name in TIMES:
             declared, default = ["null", _TIME], None
         elif isinstance(declared, dict) and declared["type"] == "array":
@@ -175,18 +177,66 @@ def _payload(agreement: Agreement, contracts: Mapping[str, Contract]) -> list[Sc
 def _events(agreement: Agreement, contracts: Mapping[str, Contract]) -> Schema:
     said = _of_envelope(agreement) + _payload(agreement, contracts)
     return _record("FeedEvent", agreement, f"One event under the agreement {agreement.id}.", [
-        {"name": "number", "type": "long", "doc": "1, 2, 3, ... in this feed, without a gap"},
-        {"name": "change", "type": _CHANGE, "doc": _GONE},
-        {"name": "event", "type": "string", "doc": "the event's name under the agreement"},
+        *_head("event", "the event's name under the agreement"),
         {"name": "record", "type": "string", "default": "",
          "doc": f"its record, {_named_as(agreement)}; empty where GONE"},
-        {"name": "said", "default": None, "doc": "what it says now; null where GONE",
-         "type": ["null", {"type": "record", "name": "Said", "fields": said}]},
+        _said(said),
     ])  # fmt: skip
 
 
 def _timelines(agreement: Agreement, contracts: Mapping[str, Contract]) -> Schema:
-    raise NotImplementedError
+    shown = f"the newest {SHOWN}, or as many as one message holds"
+    said: list[Schema] = [
+        {"name": "status", "doc": "open while any of its records is open", "default": "open",
+         "type": {"type": "enum", "name": "Status", "symbols": ["open", "closed"]}},
+        *_span(agreement), *_publishers(agreement),
+        *({"name": f"{what}_count", "type": "int", "default": 0, "doc": "all that are covered"}
+          for what in ("record", "entry", "link")),
+        {"name": "digest", "type": "string", "default": "",
+         "doc": "the same as long as nothing changes that goes out; 64 hex digits"},
+        {"name": "entries", "default": [], "doc": f"{shown}; in order of what they show",
+         "type": {"type": "array", "items": {"type": "record", "name": "Entry", "fields": [
+             {"name": "event", "type": "string", "doc": "the event's name under the agreement"},
+             {"name": "record", "type": "string", "doc": f"its record, {_named_as(agreement)}"},
+             *_of_envelope(agreement), *_payload(agreement, contracts)]}}},
+        {"name": "links", "default": [], "doc": f"why these records are one case; {shown}",
+         "type": {"type": "array", "items": {"type": "record", "name": "Link", "fields": [
+             {"name": "rule", "doc": "ref: `source` names `target`; the others have no direction",
+              "type": {"type": "enum", "name": "Rule", "symbols": list(RULES)}},
+             {"name": "source", "type": "string", "doc": "a record"},
+             {"name": "target", "type": "string", "doc": "a record"}]}}},
+    ]  # fmt: skip
+    return _record("FeedTimeline", agreement, f"One timeline under the agreement {agreement.id}.", [
+        *_head("case", "the timeline's name under the agreement"), _said(said),
+    ])  # fmt: skip
+
+
+def _span(agreement: Agreement) -> list[Schema]:
+    """When the first and the last of it happened, where times of happening go out."""
+    if "occurred_at" not in agreement.envelope:
+        return []
+    return [{"name": name, "type": ["null", _TIME], "default": None, "doc": f"the {name} of its entries"}
+            for name in ("first", "last")]  # fmt: skip
+
+
+def _publishers(agreement: Agreement) -> list[Schema]:
+    if "agency" not in agreement.envelope:
+        return []
+    return [{"name": "agencies", "type": {"type": "array", "items": "string"}, "default": [],
+             "doc": "whose records these are, sorted"}]  # fmt: skip
+
+
+def _head(thing: str, doc: str) -> list[Schema]:
+    return [
+        {"name": "number", "type": "long", "doc": "1, 2, 3, ... in this feed, without a gap"},
+        {"name": "change", "type": _CHANGE, "doc": _GONE},
+        {"name": thing, "type": "string", "doc": doc},
+    ]  # fmt: skip
+
+
+def _said(fields: list[Schema]) -> Schema:
+    return {"name": "said", "default": None, "doc": "what it says now; null where GONE",
+            "type": ["null", {"type": "record", "name": "Said", "fields": fields}]}  # fmt: skip
 
 
 def _record(name: str, agreement: Agreement, doc: str, fields: list[Schema]) -> Schema:

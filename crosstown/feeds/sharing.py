@@ -15,29 +15,27 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.rules import filter_of
 from crosstown.agreements.words import Word
 from crosstown.contract import ANY
 from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
 from crosstown.feeds.counting import Counting, counting, event_of
-from crosstown.feeds.cover import Cover, Filter, everything
+from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
-from crosstown.feeds.feed import Feed, Told
+from crosstown.feeds.feed import Content, Feed, Told
 from crosstown.feeds.lanes import Lane
 from crosstown.feeds.look import Bodies, Look
 from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
+from crosstown.feeds.timelines import Timelines
 from crosstown.repository import Repository
 from crosstown.sayings import KINDS
 
+_LINKS: Final = f"{ANY}/links"
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""
-
-
-def no_filter(_agreement: Agreement, _repository: Repository) -> Filter:
-    """Lets every event through."""
-    return everything
 
 
 class Sharing:
@@ -50,13 +48,11 @@ class Sharing:
     def __init__(
         self, repository: Repository, secret: bytes, erasures: Erasures,
         window: Callable[[str], int], schema_text: Callable[[int], str],
-        filter_of: Callable[[Agreement, Repository], Filter] = no_filter,
     ) -> None:  # fmt: skip
         self._repository = repository
         self._secret = secret
         self._erasures = erasures
         self._window = window
-        self._filter_of = filter_of
         self._bodies = Bodies(repository.contracts, schema_text)
         self._counting = Counting()
         self._lanes: dict[tuple[str, str, str, str], Lane] = {}
@@ -148,10 +144,14 @@ class Sharing:
 
     def _feed(self, agreement: Agreement) -> Feed:
         names = Names.under(self._secret, agreement.id)
-        wanted = self._filter_of(agreement, self._repository)
+        wanted = filter_of(agreement, self._repository)
         cover = Cover(agreement, self._repository.agencies, wanted)
         how = Projection(agreement, self._repository.contracts)
-        return Feed(agreement, cover, names, Events(agreement, cover, names, how))
+        content: Content = (
+            Timelines(agreement, cover, names, how, self._window)
+            if agreement.gives == "timelines" else Events(agreement, cover, names, how)
+        )  # fmt: skip
+        return Feed(agreement, cover, names, content)
 
     def _lane(self, *what: str) -> Lane:
         lane = self._lanes.get(what)  # type: ignore[arg-type]
