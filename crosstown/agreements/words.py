@@ -68,7 +68,7 @@ def standing(agreement: Agreement, words: Iterable[Word], now: int) -> Standing:
     said = [w for w in of_it if w.said_at <= now]
     accepted = accepted_by(agreement, said)
     waiting = [party for party in agreement.parties if party not in accepted]
-    begins, ends = _term(agreement, said)
+    begins, ends, _ = _term(agreement, said)
     for word in of_it:
         if word.word == "revoked":
             return Standing(
@@ -98,24 +98,36 @@ def accepted_by(agreement: Agreement, words: Iterable[Word]) -> dict[str, int]:
     }  # fmt: skip
 
 
-def _term(agreement: Agreement, said: list[Word]) -> tuple[int, int]:
-    """When it begins and ends; a handshake from round to round of all parties' acceptances.
+def missing(agreement: Agreement, words: Iterable[Word]) -> tuple[str, ...]:
+    """Whose acceptance is missing for it to hold; of a handshake that held already, to hold longer."""
+    said = sorted(
+        (w for w in words if w.agreement == agreement.id), key=lambda w: (w.said_at, w.key)
+    )
+    accepted = (
+        _term(agreement, said)[2] if agreement.kind == "handshake" else accepted_by(agreement, said)
+    )
+    return tuple(party for party in agreement.parties if party not in accepted)
 
-    One party alone can't make it hold for longer.
+
+def _term(agreement: Agreement, said: list[Word]) -> tuple[int, int, set[str]]:
+    """When it begins and ends, and who has accepted since; a handshake from round to round.
+
+    In a round all parties accept; one alone can't make it hold for longer.
     """
     if agreement.start and agreement.end:
-        return _midnight(agreement.start), _midnight(agreement.end)
+        return _midnight(agreement.start), _midnight(agreement.end), set()
     begins = ends = 0
     round_: set[str] = set()
     for word in said:
-        if word.word != "accepted" or word.terms != agreement.terms:
+        ours = word.party in agreement.parties and word.terms == agreement.terms
+        if word.word != "accepted" or not ours:
             continue
         round_.add(word.party)
         if round_ == set(agreement.parties):
             begins = begins if begins and word.said_at < ends else word.said_at
             ends = word.said_at + HANDSHAKE_DAYS * DAY
             round_ = set()
-    return begins, ends
+    return begins, ends, round_
 
 
 def shared_since(agreement: Agreement, standing: Standing) -> int:

@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "dead-letters": "crosstown.cli.dead_letters",
     "key": "crosstown.cli.key",
     "agencies": "crosstown.cli.agencies",
+    "agreements": "crosstown.cli.agreements",
     "new": "crosstown.cli.new",
     "check": "crosstown.cli.check",
     "plan": "crosstown.cli.plan",
