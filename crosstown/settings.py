@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     """Whether it may listen to other machines without TLS: what stands before it has HTTPS."""
     gateway_rate: float = Field(default=1_000.0, gt=0)
     """Events a second that one agency may push, on average."""
+    reciprocity_minutes: float = Field(default=60.0, gt=0)
+    """How often the figures of what each agency gives and gets are found anew, at most."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

@@ -19,7 +19,6 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka, metrics
 from crosstown.agreements.agreement import Agreement
-from crosstown.agreements.rules import filter_of
 from crosstown.agreements.words import Standing
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Erasures, Key
@@ -67,7 +66,7 @@ class Feeds:
         self._sharing = Sharing(
             repository, program.home.pseudonym_key(settings),
             Erasures(Key(program.home.erasure_key(settings))), self._live.window,
-            self._registry.schema, filter_of,
+            self._registry.schema,
         )  # fmt: skip
         self._sharing.terms(list(self._holding.agreements.values()))
         self._contract_of = ContractOf(repository, self._registry)

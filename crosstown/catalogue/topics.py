@@ -32,6 +32,7 @@ _TITLES: Final = {
     "alerts.pickup": "Hand-offs that nobody picked up",
     "agreements": "What parties say of agreements: asked, accepted, declined, revoked",
     "delivered": "What each feed last said of each thing",
+    "reciprocity": "What each agency gives and gets, and whether its requests were answered",
 }
 _KEYS: Final = {
     "accepted": "event_id:known_at:content:via",
@@ -41,6 +42,7 @@ _KEYS: Final = {
     "alerts.pickup": "UUIDv5 of [jurisdiction, record]",
     "agreements": "agreement:said_at:word:party",
     "delivered": "agreement/thing",
+    "reciprocity": "agency",
 }
 
 

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "cases": "crosstown.cli.cases",
     "stats": "crosstown.cli.stats",
     "completeness": "crosstown.cli.completeness",
+    "reciprocity": "crosstown.cli.reciprocity",
     "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
     "dead-letters": "crosstown.cli.dead_letters",

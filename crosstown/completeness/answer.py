@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 
 from crosstown.casebook import erasures_of
-from crosstown.completeness.flow import Flow, Slot, source_differences
+from crosstown.completeness.flow import (
+    Delivered,
+    Difference,
+    Flow,
+    Slot,
+    source_differences,
+)
 from crosstown.completeness.known import BATCH, Known, counts
 from crosstown.completeness.published import Published, Topics
 from crosstown.erasures import Key
 from crosstown.home import Endpoints, Home
 from crosstown.intake import Intake
 from crosstown.lookup import Lookup
-from crosstown.moments import micros
+from crosstown.moments import day_of, micros
 from crosstown.reading import Reading
+from crosstown.reciprocity.shares import Share, shared
 from crosstown.registry import Registry
 from crosstown.repository import Repository
 from crosstown.settings import Settings
@@ -60,10 +68,26 @@ def completeness(
             seen += len(batch)
             progress(seen)
     registry.close()
+    _deliver(shared(settings, where, repository, time.time_ns() // 1000).shares, flow)
     for of in flows.values():
         for difference in source_differences(of):
             of.differ(difference)
     return [flows[slot] for slot in sorted(flows)]
+
+
+def _deliver(shares: Iterable[Share], flow: Callable[[Slot], Flow | None]) -> None:
+    """What agreements cover, under the day on which what counts was said last."""
+    for one in shares:
+        of = flow(Slot(day_of(one.last_said_at), one.contract, one.provider))
+        if of is None:
+            continue
+        to = of.delivered.setdefault(one.agreement, Delivered(one.agreement, one.receiver))
+        to.due += 1
+        if one.told_at is not None:
+            to.told += 1
+        else:
+            why = f"{one.agreement} covers it, and {one.receiver} hasn't been told"
+            of.differ(Difference("not delivered", one.record, f"feed.{one.agreement}", why))
 
 
 def _begins(day: str) -> int | None:

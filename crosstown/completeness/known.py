@@ -107,8 +107,8 @@ def counts(db: Store, reading: Reading) -> Iterator[Count]:
     """Every count that a source has said, in its last wording."""
     rows = db.rows(
         "select v.agency, v.payload from raw_events e"  # noqa: S608 - ours
-        f" {COUNTING} where e.counts = 1 and e.type = ? order by e.record", (COUNTED,),
-    )  # fmt: skip
+        f" {COUNTING} where e.counts = 1 and e.type = '{COUNTED}' order by e.record"
+    )
     for row in rows:
         body = reading.fields(bytes(row["payload"]))
         found = None if body is None else count_of(row["agency"], body)
