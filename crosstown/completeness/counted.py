@@ -2,11 +2,12 @@
 
 A count passes intake like any other event, so nobody counts for another agency, and it survives as
 long as its events do. It is of no case: its type begins with `source.`, which the join passes over.
-Pure. Source of the rules: docs/decisions/0024.
+Pure. Source of the rules: docs/decisions/0027.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -16,6 +17,7 @@ CONTRACT: Final = "any/counts"
 ASIDE: Final = "source."
 """The beginning of the types that are in no case; intake lets no other contract use it."""
 COUNTED: Final = "source.counted"
+_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 NAMED: Final = 100
 """So many records are named of each kind; the figures count all."""
 Unit = Literal["rows", "events", "records"]
@@ -54,7 +56,7 @@ class Count:
         """The fields of `any/counts`; `now` is microseconds UTC."""
         return {
             "agency": self.agency, "record": self.record, "occurred_at": now,
-            "jurisdiction": jurisdiction, "contract": self.contract, "day": self.day,
+            "jurisdiction": jurisdiction, "contract": self.contract, "day": dt.date.fromisoformat(self.day).toordinal() - _EPOCH,
             "unit": self.unit, "counted": self.counted, "how": self.how, "file": self.file,
             "read": self.read, "rejected": self.rejected, "said": self.said, "known": self.known,
             "refused": self.refused, "missing": list(self.missing[:NAMED]),
@@ -63,15 +65,15 @@ class Count:
 
 
 def count_of(agency: str, body: Mapping[str, Any]) -> Count | None:
-    """The count in an opened body of `any/counts`, said by `agency`; None: it is of another contract.
+    """The count in an opened body of `any/counts` (its day a date), said by `agency`.
 
-    What it says of is its own agency's, or something in `any/`.
+    None where it is about another agency's contract: nobody counts for others.
     """
     owner = str(body["contract"]).partition("/")[0]
     if owner not in (agency, "any"):
         return None
     return Count(
-        agency=agency, contract=body["contract"], day=body["day"], counted=body["counted"],
+        agency=agency, contract=body["contract"], day=body["day"].isoformat(), counted=body["counted"],
         how=body["how"], unit=body["unit"], file=body["file"], read=body["read"],
         rejected=body["rejected"], said=body["said"], known=body["known"], refused=body["refused"],
         missing=tuple(body["missing"]), unlisted=tuple(body["unlisted"]),

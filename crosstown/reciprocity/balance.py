@@ -85,7 +85,8 @@ def balances(
 ) -> Iterator[Balance]:  # fmt: skip
     """A balance for each of these agencies and for every other that has any part in it, sorted."""
     named = {
-        *agencies, *(one.provider for one in shares), *(one.receiver for one in shares),
+        *agencies, *(name for one in terms for name in (*one.providers, one.receiver)),
+        *(one.provider for one in shares), *(one.receiver for one in shares),
         *(one.by_agency for one in enriched), *(one.for_agency for one in enriched),
         *(one.party for one in requests), *(one.of for one in requests if one.of),
     }  # fmt: skip
