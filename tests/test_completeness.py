@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 
 from crosstown.checked import Checker
 from crosstown.completeness.counted import CONTRACT, Count, count_of
+from crosstown.completeness.flow import Flow, Message, Slot, source_differences
 from crosstown.home import Home
 from crosstown.ledger import Ledger
 from crosstown.repository import Repository
@@ -179,12 +180,17 @@ def test_event_that_is_late_is_called_lost(installation: Installation, tmp_path:
 
 def test_erased_record_counts_as_lost(installation: Installation, tmp_path: Path) -> None:
     day, number = "2025-03-09", "HI-9161"
-    publish(installation, export(tmp_path, "erased.csv", number), day, "--expect", "1").ok()
+    file = export(tmp_path, "erased.csv", number)
+    (tmp_path / "erased.csv.manifest.json").write_text('{"rows": 1, "records": []}', "utf-8")
+    assert publish(installation, file, day).json()["files"][0]["unlisted"] == [inspection(number)]
     installation.stats()
     installation("erase", inspection(number), "--because", "a court's order", "--by", "clerk 1",
                  "--agency", "riverton-housing", "--yes").ok()  # fmt: skip
     row = asked(installation, day)
-    assert (row["erased"], row["complete"]) == (1, True)
+    assert row["published"] == row["erased"]
+    assert row["erased"] == (not row["cut"]), "named, until the topic is cut off behind it"
+    assert row["complete"]
+    assert number not in json.dumps(row)
 
 
 def say(home: Installation, *counts: Count) -> None:
@@ -229,6 +235,17 @@ def test_count_changes_on_its_way() -> None:
     assert count_of("c", body) is None
     other = Count(agency="a", contract="a/b", day="2025-01-01", counted=5, how="expected", file="f")
     assert other.record == one.record, "the same export of the same day"
+
+
+def test_topic_that_was_cut_off_makes_a_count_wrong() -> None:
+    count = Count(agency="a", contract="any/x", day="2025-01-01", counted=4, how="q", unit="events")
+    flow = Flow(Slot("2025-01-01", "any/x", "a"), [count])
+    assert [one.stage for one in source_differences(flow)] == ["not published"]
+    flow.cut = True
+    assert list(source_differences(flow)) == []
+    for n in range(5):
+        flow.take(Message(flow.slot, "a/r/1", f"e{n}", "t/0/0"), "joined")
+    assert [one.stage for one in source_differences(flow)] == ["not published"], "more than counted"
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def as_json(flow: Flow) -> dict[str, Any]:
     return {
         "day": flow.slot.day, "contract": flow.slot.contract, "agency": flow.slot.agency,
         "counts": [_count(one) for one in flow.counts],
-        "published": flow.published, "accepted": flow.accepted,
+        "published": flow.published, "cut": flow.cut, "accepted": flow.accepted,
         "dead_letters": dict(sorted(flow.dead.items())), "erased": states["erased"],
         "under_way": states["under-way"], "not_accepted": states["not-accepted"],
         "joined": states["joined"], "aside": states["aside"], "not_joined": states["not-joined"],
@@ -141,6 +141,10 @@ def show(flows: Sequence[Flow]) -> None:
     rest = len(differences) - SHOWN + sum(one.more for one in flows)
     if rest > 0:
         out.print(f"... and {rest:,} more differences: -o json for all, --day, --contract for some")
+    cut = sorted({f"{one.slot.contract} of {one.slot.agency}" for one in flows if one.cut})
+    if cut:
+        out.print(Text(f"what was erased, or is too old, lies on these topics no more, with all before"
+                       f" it: {', '.join(cut)}"))  # fmt: skip
     if not differences:
         out.print("Nothing is missing, as far as anybody has counted.")
 

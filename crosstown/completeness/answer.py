@@ -54,7 +54,8 @@ def completeness(
         return flows.setdefault(slot, Flow(slot))
 
     with closing(Lookup(settings)) as lookup:
-        known = Known(lookup.store, erasures_of(lookup.store, key))
+        erasures = erasures_of(lookup.store, key)
+        known = Known(lookup.store, erasures)
         for count in counts(lookup.store, Reading(registry.schema)):
             of = flow(Slot(count.day, count.contract, count.agency))
             if of is not None:
@@ -70,7 +71,8 @@ def completeness(
     registry.close()
     _deliver(shared(settings, where, repository, time.time_ns() // 1000).shares, flow)
     for of in flows.values():
-        for difference in source_differences(of):
+        of.cut = (of.slot.contract, of.slot.agency) in topics.cut
+        for difference in source_differences(of, erasures.erased):
             of.differ(difference)
     return [flows[slot] for slot in sorted(flows)]
 

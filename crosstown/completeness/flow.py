@@ -7,7 +7,7 @@ on the agencies' topics; each is in exactly one of the states, so the figures of
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
@@ -72,6 +72,8 @@ class Flow:
     differences: list[Difference] = field(default_factory=list)
     more: int = 0
     """Differences that aren't named."""
+    cut: bool = False
+    """The beginning of its topic isn't there any more, so `published` may be too few."""
     events: set[str] = field(default_factory=set)
     records: set[str] = field(default_factory=set)
 
@@ -112,28 +114,36 @@ class Flow:
 _STAGES: Final = {"dead": "dead letter", "not-accepted": "not accepted", "not-joined": "not joined"}
 
 
-def source_differences(flow: Flow) -> Iterable[Difference]:
-    """Where a row's source has counted something else than was found."""
+def source_differences(
+    flow: Flow, erased: Callable[[str], bool] = lambda _: False
+) -> Iterable[Difference]:
+    """Where a row's source has counted something else than was found; what is erased isn't named."""
     for count in flow.counts:
         where = count.file or count.how
         if count.unit != "rows":
             found = len(flow.events if count.unit == "events" else flow.records)
-            if count.counted != found:
+            if count.counted != found and not (flow.cut and found < count.counted):
                 why = f"the source counted {count.counted:,} {count.unit}, {found:,} were published"
                 yield Difference("not published", "", where, why)
         elif count.read is not None:
-            yield from _rows(count, count.read, where)
+            yield from _rows(count, count.read, where, erased)
 
 
-def _rows(count: Count, read: int, where: str) -> Iterable[Difference]:
+def _rows(
+    count: Count, read: int, where: str, erased: Callable[[str], bool]
+) -> Iterable[Difference]:
     if count.refused:
         yield Difference("not read", "", where, count.refused)
     if count.counted != read:
         why = f"the source counted {count.counted:,} rows, {read:,} were read"
         yield Difference("not read", "", where, why)
     for record in count.missing:
+        if erased(record):
+            continue
         yield Difference("not read", record, where, "the source lists it, and no row has it")
     for record in count.unlisted:
+        if erased(record):
+            continue
         yield Difference(
             "not listed", record, where, "a row has it, and the source doesn't list it"
         )

@@ -49,6 +49,8 @@ class Topics:
     ) -> None:  # fmt: skip
         self._settings, self._where, self._repository = settings, where, repository
         self._intake, self._contract, self._since = intake, contract, since
+        self.cut: set[tuple[str, str]] = set()
+        """Contract and publisher of topics whose beginning isn't there any more: erased, or too old."""
 
     def published(self) -> Iterator[Published]:
         """Every message up to the ends as they are now; raises `Unavailable`."""
@@ -68,6 +70,9 @@ class Topics:
                 return []
             done = {(p.topic, p.partition): max(p.offset, 0)
                     for p in reader.committed(parts, timeout=TIMEOUT)}  # fmt: skip
+            for part in parts:
+                if reader.get_watermark_offsets(part, timeout=TIMEOUT)[0] > 0:
+                    self.cut.add(self._of(part.topic))
             return [(p.topic, p.partition, self._start(reader, p), done[p.topic, p.partition])
                     for p in parts]  # fmt: skip
         except KafkaException as error:
