@@ -123,6 +123,16 @@ feed_ends: Final = Gauge(
     "When an agreement ends by its terms, seconds since 1970; 0 where that isn't known.",
     ["agreement"],
 )
+feed_fresh: Final = Gauge(
+    "crosstown_feed_fresh_seconds",
+    "How late, at most, an agreement wants its feed to be; 0 where it says nothing.",
+    ["agreement"],
+)
+feed_quiet: Final = Gauge(
+    "crosstown_feed_quiet_after_seconds",
+    "After how long without a message somebody is to be told, by the agreement.",
+    ["agreement"],
+)
 feed_refused: Final = Counter(
     "crosstown_feed_refused",
     "What feeds couldn't deal with: a message of accepted, an agreement that can't be carried out.",

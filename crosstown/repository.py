@@ -114,8 +114,7 @@ class Repository:
         found = _contract_files(folder)
         if path is not None:
             own = {_named(file) for file in found}
-            ours = _contract_files(shipped())
-            found += [f for f in ours if f.parent.name == ANY and _named(f) not in own]
+            found += [file for file in _everyones() if _named(file) not in own]
         for file in found:
             contract = contract_of(file, agencies, mapped=_named(file) in concern_maps)
             versions[contract.id, contract.version] = contract.schema_text
@@ -154,6 +153,16 @@ class Repository:
 def shipped() -> Path:
     """The contract repository that comes with Crosstown."""
     return Path(str(files("schemas")))
+
+
+def shipped_contracts(agencies: Agencies) -> dict[str, Contract]:
+    """Everyone's contracts (`any/`) that ship, by id, in their highest version."""
+    return {one.id: one for file in sorted(_everyones(), key=lambda one: (named(one) or ("", 0)))
+            for one in (contract_of(file, agencies),)}  # fmt: skip
+
+
+def _everyones() -> list[Path]:
+    return [file for file in _contract_files(shipped()) if file.parent.name == ANY]
 
 
 def _named(file: Path) -> str:

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     SQLite file under home."""
     erasure_key: SecretStr | None = None
     """The secret under which erased records are named; unset: the home's own, made once."""
+    audit_key: SecretStr | None = None
+    """The secret that signs the access log, 64 hex digits; unset: the home's own, made once."""
     pseudonym_key: SecretStr | None = None
     """The secret from which names under agreements are made; unset: the home's own, made once."""
     erasure_hours: float = Field(default=24.0, gt=0)

@@ -113,16 +113,21 @@ class Town:
     def start(self, *names: str) -> None:
         """Start programs, and wait until they say that they are ready."""
         for name in names:
-            env = {
-                "CROSSTOWN_HOME": str(self.settings.home), "CROSSTOWN_SUPERVISED": "1",
-                "CROSSTOWN_BOOTSTRAP": self.where.bootstrap, "CROSSTOWN_REGISTRY": self.where.registry,
-                "CROSSTOWN_SCHEMAS": str(self.city),
-            }  # fmt: skip
-            home = Home(self.settings.home)
-            one = RunningProgram(name, f"streams.{name}", home, lambda env=env: env)  # type: ignore[misc]
-            one.launch()
-            self._programs[name] = one
-        until(lambda: all(self._programs[name].answers() for name in names))
+            self._programs[name] = self.beside(name)
+        until(lambda: all(self._programs[name].answers() or not self.alive(name) for name in names))
+        for name in names:
+            assert self.alive(name), self.log(name)[-2_000:]
+
+    def beside(self, name: str) -> RunningProgram:
+        """Another process of a program, which is the test's own to end."""
+        env = {
+            "CROSSTOWN_HOME": str(self.settings.home), "CROSSTOWN_SUPERVISED": "1",
+            "CROSSTOWN_BOOTSTRAP": self.where.bootstrap, "CROSSTOWN_REGISTRY": self.where.registry,
+            "CROSSTOWN_SCHEMAS": str(self.city),
+        }  # fmt: skip
+        one = RunningProgram(name, f"streams.{name}", Home(self.settings.home), lambda: env)
+        one.launch()
+        return one
 
     def stop(self, name: str) -> None:
         self._programs.pop(name).stop(10)
@@ -143,16 +148,13 @@ class Town:
     def log(self, name: str) -> str:
         return (Home(self.settings.home).logs / f"{name}.log").read_text("utf-8")
 
-    def say(self, word: str, name: str, *parties: str) -> int:
-        """Each party says a word of an agreement's present terms; the moment of the last one."""
+    def say(self, word: str, name: str, *parties: str, at: int = 0) -> None:
+        """Each party says a word of an agreement's present terms, now or at `at` (microseconds)."""
         one = self.agreement(name)
-        at = 0
         for party in parties or one.parties:
-            at = time.time_ns() // 1000
-            said = Word(agreement=name, word=word, party=party, by="a steward", said_at=at,  # type: ignore[arg-type]
+            said = Word(agreement=name, word=word, party=party, by="a steward", said_at=at or time.time_ns() // 1000,  # type: ignore[arg-type]
                         terms=one.terms, because="of a test")  # fmt: skip
             word_log.say(self.settings, self.where, said)
-        return at
 
     def publish(self, bodies: Iterable[Mapping[str, Any]], agency: str = "riverton-311") -> None:
         repository = Repository.of(self.settings)

@@ -60,11 +60,15 @@ def floored(at: int | None, by: str | None) -> int | None:
 
 @dataclass(frozen=True)
 class Shown:
-    """An event that counts and is covered; `first` and `via` as they are shown."""
+    """An event that counts and is covered; `first` and `via` as they are shown.
+
+    `rank`: of one that counts in two jurisdictions the greater goes into a feed of events.
+    """
 
     saying: Saying
     first: int
     via: str
+    rank: tuple[int, bytes]
 
 
 def expected(
@@ -106,7 +110,7 @@ def cover(
         versions = said[content]
         e = versions[0].envelope
         first = min(versions, key=lambda s: (s.envelope.known_at, VIA.index(s.envelope.via)))
-        shown = Shown(first, first.envelope.known_at, first.envelope.via)
+        shown = Shown(first, first.envelope.known_at, first.envelope.via, (last, content))
         if e.step == "WITHDRAWN":
             continue
         if e.type.startswith("link."):
@@ -166,7 +170,7 @@ def events(
         name("event", one.saying.envelope.event_id): {
             "record": named(one.saying.envelope.record), "said": entry(one, terms, records, named),
         }
-        for one in covered
+        for one in sorted(covered, key=lambda one: one.rank)
     }  # fmt: skip
 
 

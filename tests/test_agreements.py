@@ -26,7 +26,8 @@ def say(home: Path, broker: Broker, server: Server) -> Say:
     """`crosstown agreements` at the session's broker; the words of every test are there."""
     settings = Settings(home=home, bootstrap=broker.bootstrap, kafka=broker.login)
     admin = kafkas.wait_for_broker(settings, Endpoints(broker.bootstrap, ""), 10)
-    kafkas.ensure_topics(admin, [kafkas.Topic("agreements", 1, kafkas.COMPACT)])
+    topics = [kafkas.Topic(name, 1, kafkas.COMPACT) for name in ("agreements", "delivered")]
+    kafkas.ensure_topics(admin, topics)
     login = server.login
     env = {
         "CROSSTOWN_BOOTSTRAP": broker.bootstrap, "CROSSTOWN_KAFKA": json.dumps(broker.login),

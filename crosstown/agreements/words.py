@@ -130,6 +130,14 @@ def _term(agreement: Agreement, said: list[Word]) -> tuple[int, int, set[str]]:
     return begins, ends, round_
 
 
+def delete_by(agreement: Agreement, standing: Standing) -> int:
+    """By when the receiver must have deleted what it got, microseconds UTC; 0: it needn't, or not yet."""
+    over = standing.state in ("revoked", "expired")
+    if not over or agreement.delete_within_days is None:
+        return 0
+    return standing.ends + agreement.delete_within_days * DAY
+
+
 def shared_since(agreement: Agreement, standing: Standing) -> int:
     """From which `known_at` on sayings go out, microseconds UTC."""
     return _midnight(agreement.since) if agreement.since else standing.begins

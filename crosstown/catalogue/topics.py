@@ -32,7 +32,11 @@ _TITLES: Final = {
     "alerts.pickup": "Hand-offs that nobody picked up",
     "agreements": "What parties say of agreements: asked, accepted, declined, revoked",
     "delivered": "What each feed last said of each thing",
+<<<<<<< HEAD
     "reciprocity": "What each agency gives and gets, and whether its requests were answered",
+=======
+    "access": "The access log: who was given what under which agreement",
+>>>>>>> program
 }
 _KEYS: Final = {
     "accepted": "event_id:known_at:content:via",
@@ -42,7 +46,11 @@ _KEYS: Final = {
     "alerts.pickup": "UUIDv5 of [jurisdiction, record]",
     "agreements": "agreement:said_at:word:party",
     "delivered": "agreement/thing",
+<<<<<<< HEAD
     "reciprocity": "agency",
+=======
+    "access": "the chain: a program and its slot",
+>>>>>>> program
 }
 
 
@@ -58,6 +66,8 @@ def own_topics() -> list[OwnTopic]:
 def _kept(config: Any) -> str:
     if "delete" not in config["cleanup.policy"]:
         return "the newest message of each key, without limit"
+    if config["retention.ms"] == "-1":
+        return "every message, without limit"
     days = int(config["retention.ms"]) // 86_400_000
     newest = "the newest message of each key, " if "compact" in config["cleanup.policy"] else ""
     return f"{newest}for {days} days"

@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "apply": "crosstown.cli.apply",
     "agency": "crosstown.cli.agency",
     "refusals": "crosstown.cli.refusals",
+    "audit": "crosstown.cli.audit",
     "docs": "crosstown.cli.docs",
     "certify": "crosstown.cli.certify",
     "places": "crosstown.cli.places",

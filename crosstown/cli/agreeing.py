@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crosstown.cli.agreed import book, standing_fields
-from crosstown.cli.shell import Output, iso, out, print_json, settings, sure
+from crosstown.cli.shell import Output, iso, out, print_json, settings
 from crosstown.errors import Stop, Unavailable
 
 if TYPE_CHECKING:
@@ -169,25 +169,3 @@ def request(speaking: Speaking, of: str) -> None:
     speaking.tell(word, "requested", [
         f"Asked: {of} sees it under crosstown agreements, and answers within {LAPSES_DAYS} days, or it lapses.",
     ])  # fmt: skip
-
-
-def revoke(speaking: Speaking, *, yes: bool, dry_run: bool) -> None:
-    """End an agreement for good: the feed is cut first, then the word is said."""
-    speaking.needs_reason()
-    found = speaking.book.agreement(speaking.id)
-    stands = speaking.book.standing(speaking.id)
-    if stands is not None and stands.state == "revoked":
-        speaking.tell(None, "revoked", [f"{speaking.id} stands revoked already."])
-        return
-    found = speaking.party_of()
-    losing = [f"{found.receiver} gets nothing more under {found.id}, for good."]
-    if dry_run:
-        for line in losing:
-            out.print(line, markup=False)
-        return
-    if not yes and not sure(
-        f"{' '.join(losing)} Revoke {found.id}?", "a revocation can't be undone"
-    ):
-        raise Stop("not revoked", mend="nothing was changed")
-    word = speaking.say("revoked", terms=found.terms)
-    speaking.tell(word, "revoked", [f"Revoked by {speaking.agency}: {found.id}", *losing])

@@ -61,7 +61,8 @@ def command(  # noqa: PLR0917 - typer's options
     --because "the pilot is over"`
     """
     from crosstown.cli.agreed import listed, shown
-    from crosstown.cli.agreeing import Speaking, accept, decline, request, revoke
+    from crosstown.cli.agreeing import Speaking, accept, decline, request
+    from crosstown.cli.revoking import revoke
 
     if action is Action.LIST:
         listed(home, output)

@@ -8,9 +8,9 @@ without its bytes, since it may still be what counts. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
-from crosstown.envelope import VIAS, content_of, read_long, read_prefix
+from crosstown.envelope import VIAS, content_of, read_long
 from crosstown.errors import Refused
 from crosstown.feeds.lanes import Lane
 

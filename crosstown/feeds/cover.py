@@ -11,6 +11,7 @@ from crosstown.feeds.lanes import Lane
 from crosstown.feeds.look import Look
 from crosstown.sayings import APART, SEPARATED
 
+
 class Cover:
     """One agreement's cover; nothing is covered before `stand` has said from when to when."""
 
@@ -20,6 +21,7 @@ class Cover:
         self._wanted = wanted
         self._contracts = {one.contract for one in agreement.contracts}
         self._since = self._ends = 0
+        self._lanes: dict[Lane, bool] = {}
 
     def stand(self, standing: Standing) -> bool:
         """Take the time in which it holds from where it stands; whether that is another than before."""
@@ -29,6 +31,26 @@ class Cover:
 
     def wants(self, lane: Lane) -> bool:
         """Whether anything on this lane could ever be covered, or keep covered records apart."""
+        found = self._lanes.get(lane)
+        if found is None:
+            found = self._lanes[lane] = self._may_want(lane)
+        return found
+
+    def covers(self, look: Look) -> bool:
+        """Whether a version that counts is covered.
+
+        What keeps records apart always holds, since it only takes away; the filter is for events.
+        """
+        link = look.version.lane.link
+        if not self.wants(look.version.lane):
+            return False
+        if link in (SEPARATED, APART):
+            return True
+        if not self._since <= look.version.last < self._ends:
+            return False
+        return bool(link) or self._wanted(look.row(with_payload=self._wanted.opens_payload))
+
+    def _may_want(self, lane: Lane) -> bool:
         if not set(self._agencies.chain(lane.jurisdiction)) & set(self._agreement.jurisdictions):
             return False
         if lane.link and self._agreement.gives == "events":
@@ -36,6 +58,7 @@ class Cover:
         if lane.link in (SEPARATED, APART):
             return True
         return lane.contract in self._contracts and lane.publisher in self._agreement.providers
+<<<<<<< HEAD
 
     def covers(self, look: Look) -> bool:
         """Whether a version that counts, on a lane that is wanted, is covered.
@@ -50,3 +73,5 @@ class Cover:
         if not self._since <= look.version.last < self._ends:
             return False
         return bool(link) or self._wanted(look.row(with_payload=self._wanted.opens_payload))
+=======
+>>>>>>> program
