@@ -105,7 +105,8 @@ def cover(
         if not set(chain(jurisdiction)) & set(terms.jurisdictions):
             continue
         last, content = max(
-            (max(s.envelope.known_at for s in versions), content) for content, versions in said.items()
+            (max(s.envelope.known_at for s in versions), content)
+            for content, versions in said.items()
         )
         versions = said[content]
         e = versions[0].envelope
@@ -133,7 +134,9 @@ def given(terms: Agreement, one: Saying) -> bool:
     return one.contract in {c.contract for c in terms.contracts} and publisher in terms.providers
 
 
-def entry(one: Shown, terms: Agreement, refs: Collection[str], named: Callable[[str], str]) -> dict[str, Any]:
+def entry(
+    one: Shown, terms: Agreement, refs: Collection[str], named: Callable[[str], str]
+) -> dict[str, Any]:
     e, by = one.saying.envelope, terms.coarser.times
     said: dict[str, Any] = {}
     for field in ORDER:
@@ -188,7 +191,9 @@ def timelines(
             s for s in covered
             if found.case_of.get((s.saying.envelope.jurisdiction, s.saying.envelope.record)) == case
         ]  # fmt: skip
-        said: dict[str, Any] = {"status": "open" if any(is_open(here, r) for r in records) else "closed"}
+        said: dict[str, Any] = {
+            "status": "open" if any(is_open(here, r) for r in records) else "closed"
+        }
         if "occurred_at" in terms.envelope:
             times = [s.saying.envelope.occurred_at for s in here]
             said["first"] = floored(min(times), terms.coarser.times)
@@ -214,9 +219,21 @@ def timelines(
 
 def is_open(here: Sequence[Shown], record: str) -> bool:
     """Whether a record is open, by the rule of docs/decisions/0008."""
-    steps = ("REPORTED", "ASSIGNED", "IN_PROGRESS", "HANDED_OFF", "WAITING", "RESOLVED", "CLOSED", "REOPENED")
+    steps = (
+        "REPORTED",
+        "ASSIGNED",
+        "IN_PROGRESS",
+        "HANDED_OFF",
+        "WAITING",
+        "RESOLVED",
+        "CLOSED",
+        "REOPENED",
+    )
     said = [s.saying.envelope for s in here if s.saying.envelope.record == record]
     spoken = [e for e in said if e.step not in ("NOTE", "OTHER", "REPORTED")]
     if not spoken:
         return any(e.step == "REPORTED" for e in said)
-    return max(spoken, key=lambda e: (e.occurred_at, steps.index(e.step))).step not in ("RESOLVED", "CLOSED")
+    return max(spoken, key=lambda e: (e.occurred_at, steps.index(e.step))).step not in (
+        "RESOLVED",
+        "CLOSED",
+    )
