@@ -32,6 +32,8 @@ class Word:
     because: str = ""
     of: str = ""
     """Of whom something is requested."""
+    text: str = ""
+    """The terms that are accepted, themselves, as JSON: what was accepted can be read when the file is gone."""
 
     @property
     def key(self) -> bytes:

@@ -6,11 +6,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from crosstown.agreements.book import Book
 from crosstown.cli.shell import Output, err, iso, out, print_json, print_json_lines, settings
 from crosstown.errors import Unavailable
 
 if TYPE_CHECKING:
-    from crosstown.agreements.book import Book
+    from crosstown.agreements.agreement import Agreement
     from crosstown.agreements.requests import Request
     from crosstown.agreements.words import Standing
     from crosstown.repository import Repository
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 def book(chosen: Settings, repository: Repository) -> Book:
     """The agreements and what was said; where nothing runs what was said isn't known."""
     from crosstown.agreements import word_log
-    from crosstown.agreements.book import Book
     from crosstown.running import backbone
 
     now = time.time_ns() // 1000
@@ -98,7 +98,8 @@ def request_fields(one: Request) -> dict[str, Any]:
 def shown(home: Path | None, asked: str, output: Output) -> None:
     """One agreement in words: what it says, where it stands, who has said what of it."""
     from crosstown.agreements.plain import as_fields, sentences
-    from crosstown.agreements.words import accepted_by
+    from crosstown.agreements.words import accepted_by, delete_by
+    from crosstown.feeds.preview import example
     from crosstown.repository import Repository
 
     chosen = settings(home)
@@ -111,9 +112,12 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
         {"party": one, "steward": found.stewards[one], "accepted_at": iso(accepted.get(one))}
         for one in found.parties
     ]
+    stands = said.standing(found.id)
+    deleted = delete_by(found, stands) if stands else 0
     if output is Output.JSON:
         print_json({
-            **_row(said, found.id), **as_fields(found, repository), "parties": parties,
+            **as_fields(found, repository), **_row(said, found.id), "parties": parties,
+            "delete_by": iso(deleted or None), "example": example(found, repository),
             "words": [
                 {"word": w.word, "party": w.party, "by": w.by, "at": iso(w.said_at),
                  "because": w.because, "terms": w.terms}
@@ -121,13 +125,13 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
             ],
         })  # fmt: skip
         return
-    stands = said.standing(found.id)
     lines: list[tuple[str, str]] = [
         ("agreement", f"{found.id} ({found.kind})"),
         ("stands", f"{stands.state}: {stands.why}" if stands else "not known now"),
         *sentences(found, repository),
         *((str(one["party"]), _steward(one)) for one in parties),
         ("terms", found.terms),
+        *([("delete by", f"{found.receiver} deletes what it has until {iso(deleted)}")] if deleted else []),
     ]  # fmt: skip
     width = max(len(about) for about, _ in lines)
     for about, words_ in lines:
@@ -146,3 +150,39 @@ def _steward(one: dict[str, Any]) -> str:
         f"accepted {one['accepted_at']}" if one["accepted_at"] else "has not accepted these terms"
     )
     return f"{one['steward']}: {when}"
+
+
+def differing(home: Path | None, asked: str, against: Path | None, output: Output) -> None:
+    """What a file says otherwise than the terms that were accepted last, or than another file."""
+    from crosstown.agreements.differences import accepted_before, differences
+    from crosstown.agreements.files import read_agreement
+    from crosstown.repository import Repository
+
+    chosen = settings(home)
+    repository = Repository.of(chosen)
+    if against is not None:
+        found = Book(repository.agreements, None, 0).agreement(asked)
+        before: Agreement | None = read_agreement(against)
+    else:
+        said = book(chosen, repository)
+        if said.words is None:
+            raise Unavailable("what was accepted isn't known now",
+                              mend="crosstown up, or compare with a file: --with FILE")  # fmt: skip
+        found = said.agreement(asked)
+        before = accepted_before(found, said.words)
+    changes = differences(before, found) if before else []
+    if output is Output.JSON:
+        print_json({
+            "agreement": found.id, "before": before.terms if before else None, "after": found.terms,
+            "changes": [one._asdict() for one in changes],
+        })  # fmt: skip
+        return
+    for one in changes:
+        values = (
+            f": {one.before or 'nothing'} -> {one.after or 'nothing'}"
+            if one.verb == "changes"
+            else ""
+        )
+        out.print(f"{one.who} {one.verb} {one.what}{values}", markup=False)
+    if not changes:
+        out.print("nothing differs" if before else "no other terms were ever accepted")

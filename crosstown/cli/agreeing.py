@@ -65,6 +65,7 @@ class Speaking:
         *,
         terms: str = "",
         of: str = "",
+        text: str = "",
     ) -> Word:
         """Say it, once Kafka has it."""
         from crosstown.agreements import word_log
@@ -73,7 +74,7 @@ class Speaking:
         last = max((w.said_at for w in self.book.of(self.id)), default=0)
         said = Word(agreement=self.id, word=word, party=self.agency, by=self.by,
                     said_at=max(self.book.now, last + 1 if last < self.book.now + 60_000_000 else 0),
-                    terms=terms, because=self.because, of=of)  # fmt: skip
+                    terms=terms, because=self.because, of=of, text=text)  # fmt: skip
         word_log.say(self.settings, self.where, said)
         return said
 
@@ -111,7 +112,7 @@ def accept(speaking: Speaking) -> None:
     if speaking.agency not in missing(found, speaking.book.words or ()):
         speaking.tell(None, "accepted", [f"{speaking.agency} has accepted these terms already."])
         return
-    word = speaking.say("accepted", terms=found.terms)
+    word = speaking.say("accepted", terms=found.terms, text=found.text)
     speaking.tell(
         word,
         "accepted",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crosstown.cli.agreed import standing_fields
 from crosstown.cli.agreeing import Speaking
 from crosstown.cli.shell import Output, err, iso, out, print_json, sure
 from crosstown.errors import Stop
@@ -93,8 +94,8 @@ def _lines(found: Agreement, loses: dict[str, Any]) -> list[str]:
 def _dry(speaking: Speaking, found: Agreement, loses: dict[str, Any]) -> None:
     if speaking.output is Output.JSON:
         print_json({"agreement": found.id, "word": "revoked", "party": speaking.agency,
-                    "by": speaking.by, "because": speaking.because, "said_at": None, **loses,
-                    "cut": False})  # fmt: skip
+                    "by": speaking.by, "because": speaking.because, "said_at": None,
+                    **standing_fields(speaking.book.standing(found.id)), **loses, "cut": False})  # fmt: skip
         return
     for line in [*_lines(found, loses), "Nothing was changed."]:
         out.print(line, markup=False)
