@@ -63,11 +63,8 @@ def own_topics(
         Topic("alerts.pickup", 1, ALERTS | forgets),
         Topic("agreements", 1, COMPACT),
         Topic("delivered", 1, COMPACT | forgets),
-<<<<<<< HEAD
         Topic("reciprocity", 1, COMPACT),
-=======
         Topic("access", 1, EVENTS),
->>>>>>> program
     ]
 
 

@@ -32,11 +32,8 @@ _TITLES: Final = {
     "alerts.pickup": "Hand-offs that nobody picked up",
     "agreements": "What parties say of agreements: asked, accepted, declined, revoked",
     "delivered": "What each feed last said of each thing",
-<<<<<<< HEAD
     "reciprocity": "What each agency gives and gets, and whether its requests were answered",
-=======
     "access": "The access log: who was given what under which agreement",
->>>>>>> program
 }
 _KEYS: Final = {
     "accepted": "event_id:known_at:content:via",
@@ -46,11 +43,8 @@ _KEYS: Final = {
     "alerts.pickup": "UUIDv5 of [jurisdiction, record]",
     "agreements": "agreement:said_at:word:party",
     "delivered": "agreement/thing",
-<<<<<<< HEAD
     "reciprocity": "agency",
-=======
     "access": "the chain: a program and its slot",
->>>>>>> program
 }
 
 

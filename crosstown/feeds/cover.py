@@ -46,6 +46,8 @@ class Cover:
             return False
         if link in (SEPARATED, APART):
             return True
+        if self._agreement.gives == "timelines" and look.fields["type"].startswith(ASIDE):
+            return False
         if not self._since <= look.version.last < self._ends:
             return False
         return bool(link) or self._wanted(look.row(with_payload=self._wanted.opens_payload))
@@ -58,20 +60,3 @@ class Cover:
         if lane.link in (SEPARATED, APART):
             return True
         return lane.contract in self._contracts and lane.publisher in self._agreement.providers
-<<<<<<< HEAD
-
-    def covers(self, look: Look) -> bool:
-        """Whether a version that counts, on a lane that is wanted, is covered.
-
-        What keeps records apart always holds, since it only takes away; the filter is for events.
-        """
-        link = look.version.lane.link
-        if link in (SEPARATED, APART):
-            return True
-        if self._agreement.gives == "timelines" and look.fields["type"].startswith(ASIDE):
-            return False
-        if not self._since <= look.version.last < self._ends:
-            return False
-        return bool(link) or self._wanted(look.row(with_payload=self._wanted.opens_payload))
-=======
->>>>>>> program

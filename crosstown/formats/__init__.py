@@ -17,11 +17,8 @@ DEAD_LETTER: Final = _load("dead_letter.avsc")
 ALERT: Final = _load("alert.avsc")
 AGREEMENT_WORD: Final = _load("agreement_word.avsc")
 DELIVERED: Final = _load("delivered.avsc")
-<<<<<<< HEAD
 RECIPROCITY: Final = _load("reciprocity.avsc")
-=======
 ACCESS: Final = _load("access.avsc")
->>>>>>> program
 
 TOPICS: Final = {
     "accepted": ACCEPTED,
@@ -31,11 +28,8 @@ TOPICS: Final = {
     "alerts.pickup": ALERT,
     "agreements": AGREEMENT_WORD,
     "delivered": DELIVERED,
-<<<<<<< HEAD
     "reciprocity": RECIPROCITY,
-=======
     "access": ACCESS,
->>>>>>> program
 }
 
 
