@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+from confluent_kafka import KafkaException
+
 from crosstown import metrics
 from crosstown.errors import Stop, Unavailable
 from crosstown.program import Program, main
@@ -33,8 +35,8 @@ def run(program: Program) -> None:
             before = read(program.settings, program.endpoints)
             written = write(program.settings, program.endpoints,
                             changes(before, found.balances, found.now))  # fmt: skip
-        except (Unavailable, Stop) as error:
-            log.warning("waiting: %s -> %s", error, error.mend)
+        except (Unavailable, Stop, KafkaException) as error:  # a broker may go in any call
+            log.warning("waiting: %s", error)
             metrics.waiting.labels(program.name).set(1)
             program.stopping.wait(PAUSE)
             continue
