@@ -27,7 +27,7 @@ def main() -> None:
         town = Town(Path(folder), {"reports": handshake("reports")})
         try:
             town.start("intake", "cases", "casebook", "feeds")
-            town.publish(body(i, known_at="2026-03-02T12:00:00Z") for i in range(n))
+            town.publish(body(i) for i in range(n))
             town.say("accepted", "reports")
             Waiting(town.settings, town.where, 600, set, lambda _: None).run()
             while len(town.delivered()) < n:
@@ -39,8 +39,10 @@ def main() -> None:
             at = time.monotonic()
             report(town.settings, town.where, time.time_ns() // 1000)
             shares = time.monotonic() - at
-            print(f"{n:,} events: completeness {whole:.1f} s ({n / whole:,.0f}/s),"
-                  f" of these reciprocity {shares:.1f} s ({n / shares:,.0f}/s)")
+            print(
+                f"{n:,} events: completeness {whole:.1f} s ({n / whole:,.0f}/s),"
+                f" of these reciprocity {shares:.1f} s ({n / shares:,.0f}/s)"
+            )
         finally:
             town.close()
 
