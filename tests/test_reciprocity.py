@@ -7,12 +7,14 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from feeding import Town, body, handshake, until
+from installation import Installation, call
 from jsonschema import Draft202012Validator
 
 from crosstown.agreements.requests import requests
@@ -20,6 +22,7 @@ from crosstown.agreements.words import Word
 from crosstown.bodies import publish_bodies
 from crosstown.completeness.answer import completeness
 from crosstown.completeness.flow import Flow
+from crosstown.lookup import Lookup
 from crosstown.reciprocity.balance import Balance, Enriched, Term, balances, spread
 from crosstown.reciprocity.reciprocity_log import changes, read
 from crosstown.reciprocity.report import Report, report
@@ -273,3 +276,38 @@ def test_program_reads_another_form(town: Town) -> None:
     for row in (*rows, *map(as_json, found.shares)):
         for error in Draft202012Validator(schema).iter_errors(row):
             pytest.fail(f"reciprocity: {error.json_path}: {error.message}"[:500])
+
+
+def test_figure_of_enriched_cases_leads_to_others(town: Town) -> None:
+    with closing(Lookup(town.settings)) as lookup:
+
+        def listed(**who: str) -> list[list[str]]:
+            return [one["records"] for one in lookup.cases(**who)]  # type: ignore[arg-type]
+
+        mine = listed(enriched_by="riverton-housing")
+        assert mine == [["riverton-311/request/1", "riverton-housing/request/1"]]
+        assert listed(enriched_for="riverton-311") == mine
+        assert listed(enriched_by="riverton-housing", enriched_for="riverton-311") == mine
+        assert listed(enriched_by="riverton-311") == listed(enriched_by="nobody") == []
+        assert len(listed()) > 1
+
+
+def test_clerk_cannot_ask_who_gives_and_gets(installation: Installation) -> None:
+    said = installation("reciprocity", "-o", "json").ok().lines()
+    assert {one["agency"] for one in said} >= {"riverton-311", HEALTH}
+    (one,) = installation("reciprocity", "riverton-311", "-o", "json").ok().lines()
+    assert one["agency"] == "riverton-311"
+    assert installation("reciprocity").ok().out
+    assert installation("reciprocity", "riverton-311", COLUMNS="160").ok().out.count("gives") >= 1
+    assert installation("reciprocity", HEALTH, "--events", "gets").code == 0
+    for words in (("atlantis",), ("--events", "gives"), (HEALTH, "--events", "takes")):
+        refused = installation("reciprocity", *words)
+        assert (refused.code, refused.out) == (2, ""), refused
+    assert "riverton-311" in installation("reciprocity", "atlantis").err
+
+
+def test_nothing_runs_and_nobody_says_so(home: Path) -> None:
+    for words in (("reciprocity",), ("completeness",)):
+        said = call(home, *words)
+        assert (said.code, said.out) == (5, ""), said
+        assert "crosstown up" in said.err
