@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
+import re
 import signal
 import sqlite3
 import time
@@ -19,14 +20,20 @@ from installation import Said as Answer
 from jsonschema import Draft202012Validator
 
 from crosstown.checked import Checker
+from crosstown.cloudevents import CloudEvent, events
+from crosstown.codec import frame
 from crosstown.completeness.counted import CONTRACT, Count, count_of
 from crosstown.completeness.flow import Flow, Message, Slot, source_differences
+from crosstown.errors import Refused
+from crosstown.gateway.judge import Judge
 from crosstown.home import Home
 from crosstown.ledger import Ledger
+from crosstown.reading import Reading
 from crosstown.repository import Repository
 from crosstown.sending import Sending
 from crosstown.source import Said
 
+SHIPPED = Path(__file__).parents[1] / "schemas"
 GOLDEN = Path(__file__).parent / "golden" / "cli" / "completeness.schema.json"
 HOUSING = "riverton-housing/inspections"
 HEADER = (
@@ -235,6 +242,38 @@ def test_count_changes_on_its_way() -> None:
     assert count_of("c", body) is None
     other = Count(agency="a", contract="a/b", day="2025-01-01", counted=5, how="expected", file="f")
     assert other.record == one.record, "the same export of the same day"
+
+
+def test_count_pushed_as_the_page_says_is_refused() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "completeness.md").read_text("utf-8")
+    (pushed,) = (
+        one for one in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if "specversion" in one
+    )
+    (event,) = events([("Content-Type", "application/cloudevents+json")], pushed.encode())
+    assert isinstance(event, CloudEvent)
+    repository = Repository.load()
+    judge = Judge(repository, "")
+    checked = judge.judge("riverton-tenants", event, 1_772_500_000_000_000)
+    assert (checked.topic, checked.envelope.type) == (
+        "events.riverton-tenants.counts",
+        "source.counted",
+    )
+    schema = repository.contracts[CONTRACT].schema_text
+    fields = Reading(lambda _id: schema).fields(frame(1, checked.body))
+    assert fields is not None
+    assert count_of("riverton-tenants", fields) == Count(
+        agency="riverton-tenants", contract="any/events", day="2026-03-02", counted=41,
+        how="select count(*) from calls", unit="events",
+    )  # fmt: skip
+    with pytest.raises(Refused, match="agency-of-another"):
+        judge.judge("riverton-police", event, 1_772_500_000_000_000)
+
+
+def test_event_hides_from_the_cases_by_its_type() -> None:
+    contract = Repository.load().contracts["any/events"]
+    body = json.loads((SHIPPED / "examples" / "any" / "events.v1.visit.json").read_text("utf-8"))
+    with pytest.raises(Refused, match="reserved-type"):
+        contract.envelope({**body, "type": "source.counted"}, body["agency"], 1, "batch")
 
 
 def test_topic_that_was_cut_off_makes_a_count_wrong() -> None:
