@@ -18,7 +18,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka, metrics
-from crosstown.audit.log import AccessLog
+from crosstown.audit.log import AccessLog, Delivery
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Erasures, Key
 from crosstown.errors import Refused, Stop, Unavailable
@@ -98,19 +98,24 @@ class Feeds:
                 self._sharing.delivered(one.agreement, one.thing, one.number, one.digest)
                 metrics.feed_number.labels(one.agreement).set(one.number)
                 metrics.feed_said.labels(one.agreement).set(one.at / 1e6)
-        accepted = self._live.accepted
-        for partition in (
-            self._consumer.list_topics(accepted, timeout=10).topics[accepted].partitions
-        ):
+        for partition in self._partitions():
             metrics.restored.labels(self._program.name, partition).set(0)
             self._at[partition] = 0
             for message in messages(
-                self._program.settings, self._program.endpoints, accepted, partition
+                self._program.settings, self._program.endpoints, self._live.accepted, partition
             ):
                 if self._program.stopping.is_set():
                     return
                 self._fold(message)
             metrics.restored.labels(self._program.name, partition).set(1)
+
+    def _partitions(self) -> list[int]:
+        """Those of `accepted`: without one of them all that lies there would seem to be gone."""
+        about = self._consumer.list_topics(self._live.accepted, timeout=10)
+        found = about.topics[self._live.accepted]
+        if found.error is not None or not found.partitions:
+            raise Unavailable(f"{self._live.accepted} isn't there now: {found.error}")
+        return sorted(found.partitions)
 
     def follow(self, files: ContractFiles) -> Repository | None:
         """Tell what is missing, then what comes, until files change; what they are then.
@@ -195,19 +200,16 @@ class Feeds:
         self._count(told, now)
 
     def _log_access(self, told: list[Told]) -> None:
+        """Say in the access log what receivers can read at the broker once this is written."""
         numbers: dict[str, list[int]] = {}
         for one in told:
-            numbers.setdefault(one.agreement, []).append(one.number)
-        for name, these in numbers.items():
-            agreement = self._agreements[name]
-            if "kafka" in agreement.delivery.ways:
-                try:
-                    self._access.append(
-                        agency=agreement.receiver, agreement=name, purpose=agreement.purpose,
-                        way="kafka", first=these[0], last=these[-1], count=len(these),
-                    )  # fmt: skip
-                except Refused as error:
-                    raise SetAside(name, error) from None
+            if "kafka" in self._agreements[one.agreement].delivery.ways:
+                numbers.setdefault(one.agreement, []).append(one.number)
+        agreed = [(self._agreements[name], these) for name, these in numbers.items()]
+        self._access.append_all(
+            Delivery(one.receiver, one.id, one.purpose, "kafka", these[0], these[-1], len(these))
+            for one, these in agreed
+        )
 
     def _went_in(self, last: Told) -> bool:
         """Whether the last of a batch is noted as told: then the whole batch is in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -95,6 +96,7 @@ class Town:
         prepare(self.settings, self.where)
         self._registry = Registry.at(self.settings, self.where)
         self._programs: dict[str, RunningProgram] = {}
+        self._schemas: dict[int, Any] = {}
 
     def close(self) -> None:
         for name in list(self._programs):
@@ -110,20 +112,20 @@ class Town:
     def agreement(self, name: str) -> Agreement:
         return Repository.of(self.settings).agreements[name]
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, **env: str) -> None:
         """Start programs, and wait until they say that they are ready."""
         for name in names:
-            self._programs[name] = self.beside(name)
+            self._programs[name] = self.beside(name, **env)
         until(lambda: all(self._programs[name].answers() or not self.alive(name) for name in names))
         for name in names:
             assert self.alive(name), self.log(name)[-2_000:]
 
-    def beside(self, name: str) -> RunningProgram:
+    def beside(self, name: str, **more: str) -> RunningProgram:
         """Another process of a program, which is the test's own to end."""
         env = {
             "CROSSTOWN_HOME": str(self.settings.home), "CROSSTOWN_SUPERVISED": "1",
             "CROSSTOWN_BOOTSTRAP": self.where.bootstrap, "CROSSTOWN_REGISTRY": self.where.registry,
-            "CROSSTOWN_SCHEMAS": str(self.city),
+            "CROSSTOWN_SCHEMAS": str(self.city), **more,
         }  # fmt: skip
         one = RunningProgram(name, f"streams.{name}", Home(self.settings.home), lambda: env)
         one.launch()
@@ -174,10 +176,13 @@ class Town:
 
     def said(self, message: Any) -> Said:
         value = message.value()
-        schema = fastavro.parse_schema(
-            _json(self._registry.schema(int.from_bytes(value[1:5], "big")))
+        schema_id = int.from_bytes(value[1:5], "big")
+        if schema_id not in self._schemas:
+            text = json.loads(self._registry.schema(schema_id))
+            self._schemas[schema_id] = fastavro.parse_schema(text)
+        fields: Any = fastavro.schemaless_reader(
+            BytesIO(body_of(value)), self._schemas[schema_id], None
         )
-        fields: Any = fastavro.schemaless_reader(BytesIO(body_of(value)), schema, None)
         assert message.key() == str(fields["number"]).encode()
         return Said(fields["number"], fields["change"], fields, message.offset())
 
@@ -231,9 +236,3 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)
-
-
-def _json(text: str) -> Any:
-    import json
-
-    return json.loads(text)

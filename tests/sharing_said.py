@@ -26,6 +26,7 @@ from crosstown.envelope import (
     zigzag,
 )
 from crosstown.erasures import Erasures, Key
+from crosstown.errors import Refused
 from crosstown.feeds.feed import Told
 from crosstown.feeds.sharing import Sharing
 from crosstown.formats import plain
@@ -40,8 +41,10 @@ Message = tuple[str, bytes, bytes | None]
 
 
 def schema_text(schema_id: int) -> str:
-    name = next(name for name, number in IDS.items() if number == schema_id)
-    return REPOSITORY.contracts[name].schema_text
+    for name, number in IDS.items():
+        if number == schema_id:
+            return REPOSITORY.contracts[name].schema_text
+    raise Refused("unknown-schema", f"id {schema_id}")
 
 
 def message(contract: str, e: Envelope, payload: bytes) -> Message:

@@ -22,11 +22,11 @@ from installation import Said, call
 from test_cli_commands import check
 
 from crosstown import kafka
+from crosstown.audit import link as links_of
 from crosstown.audit.export import export, remembered, verified
 from crosstown.audit.given import InFeed, given, received
 from crosstown.audit.link import Link
-from crosstown.audit.link import Said as Delivery
-from crosstown.audit.log import AccessLog
+from crosstown.audit.log import AccessLog, Delivery
 from crosstown.audit.signing import signer
 from crosstown.audit.topic import TOPIC, everything, last_of
 from crosstown.broker import Broker
@@ -84,15 +84,16 @@ def whole(own: tuple[Settings, Endpoints], file: Path) -> bool:
 
 
 def test_many_at_once_get_a_broken_chain(own: tuple[Settings, Endpoints], tmp_path: Path) -> None:
-    with closing(AccessLog(*own, "many", seal_every=50)) as log:
-        with ThreadPoolExecutor(40) as threads:
-            list(threads.map(lambda number: append(log, number), range(400)))
+    with closing(AccessLog(*own, "many", seal_every=50)) as log, ThreadPoolExecutor(40) as threads:
+        list(threads.map(lambda number: append(log, number), range(400)))
+        log.append_all(Delivery("a", "b", "c", "kafka", n, n, 1) for n in range(400, 410))
+        log.append_all([])
     links = chain(own, "many")
     said = Counter(one.said.what for one in links)
-    assert said["delivery"] == 400
-    assert 1 < said["checkpoint"] <= 9
+    assert said["delivery"] == 410
+    assert 1 < said["checkpoint"] <= 10
     assert sorted(one.said.first for one in links if one.said.what == "delivery") == list(
-        range(400)
+        range(410)
     )
     assert links[-1].said.what == "checkpoint", "closing signs what isn't signed yet"
     assert whole(own, tmp_path / "log")
@@ -277,9 +278,11 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
                            filter='concern == "water-quality"'),
     }  # fmt: skip
     one = Town(tmp_path_factory.mktemp("town"), files)
-    one.start("intake", "cases", "casebook", "feeds")
-    yield one
-    one.close()
+    try:
+        one.start("intake", "cases", "casebook", "feeds")
+        yield one
+    finally:
+        one.close()
 
 
 def ask(town: Town, *words: str) -> Said:
@@ -398,7 +401,7 @@ def test_export_cannot_be_checked_elsewhere(told: Town, tmp_path: Path) -> None:
 
 def test_delivery_older_than_the_feed_is_forgotten() -> None:
     """What the feed no longer holds may have been said before: then it's "perhaps", never "no"."""
-    said = Delivery(chain="a", number=1, at=100, what="delivery", agency=HEALTH, agreement="h",
+    said = links_of.Said(chain="a", number=1, at=100, what="delivery", agency=HEALTH, agreement="h",
                     purpose="p", way="http", first=1, last=5, count=5)  # fmt: skip
     other = replace(said, first=40, last=50, at=300)
     feeds = {"h": InFeed((45,), 30, gone=True)}

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -45,7 +45,7 @@ def canary(*where: str) -> str:
 def canaried(one: Said) -> tuple[Envelope, dict[str, Any]]:
     """An event of the sample in which each text tells where it stood, but for what filters ask."""
     e, kind = envelope(one), kinds(REPOSITORY.contracts[one.contract].schema)
-    told = {"string": str, "array of string": lambda text: [text]}
+    told: dict[str, Callable[[str], Any]] = {"string": str, "array of string": lambda text: [text]}
     body = {
         name: told[kind[name].type](canary(one.contract, "payload", name)) if kind[name].type in told else value
         for name, value in one.body.items()
@@ -81,7 +81,9 @@ def sent(terms: Sequence[Agreement], messages: Iterator[Message]) -> tuple[Insta
 def test_a_field_that_is_not_named_leaves(terms: Agreement, city: list[Said]) -> None:
     one, out = sent([terms], (accepted(canaried(s), s.contract) for s in city))
     assert len(one.told) > 2
-    exact = {name for name in terms.envelope if name != "place" or not terms.coarser.place}
+    exact: set[str] = {
+        name for name in terms.envelope if name != "place" or not terms.coarser.place
+    }
     exact |= {"area"} if terms.coarser.place else set()
     exact |= {"record"} if terms.identifiers == "records" else set()
     covered = {c.contract: c for c in terms.contracts}
@@ -144,6 +146,8 @@ def strings(value: Any) -> Iterator[str]:
         case list():
             for one in value:
                 yield from strings(one)
+        case _:
+            pass
 
 
 def test_numbers_or_messages_betray_what_is_hidden() -> None:

@@ -114,7 +114,10 @@ def erasure(dice: random.Random) -> Saying:
 
 def again(said: Saying, dice: random.Random) -> Saying:
     """The same content, said at another time or in another way."""
-    how = {"known_at": JUNE + dice.choice((-1, 0, 1, 2, 3)) * DAY, "via": dice.choice(VIAS)}
+    how: dict[str, Any] = {
+        "known_at": JUNE + dice.choice((-1, 0, 1, 2, 3)) * DAY,
+        "via": dice.choice(VIAS),
+    }
     return replace(said, envelope=replace(said.envelope, **how))
 
 

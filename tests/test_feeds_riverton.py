@@ -213,7 +213,7 @@ def test_a_revoked_receiver_reads_on(city: City) -> None:
     city.home.run("agreements", "revoke", one.id, "--agency", "riverton-311", "--by", "Dana Ruiz",
                   "--because", "the pilot is over", "--yes")  # fmt: skip
     said = time.monotonic()
-    codes = set()
+    codes: set[str] = set()
     while time.monotonic() < said + 5 and not codes:
         message = reader.poll(0.2)
         if message is not None and message.error() is not None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from crosstown import metrics
+from crosstown import kafka, metrics
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Standing
 from crosstown.errors import Stop, Unavailable
@@ -22,6 +22,7 @@ from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
 
+TIMEOUT: Final = 30.0
 AGAIN: Final = 5.0
 """Seconds after which access rules that couldn't be set are tried again."""
 LATER: Final = 60.0
@@ -71,13 +72,18 @@ class CarryingOut:
                 self._settle_at = 0.0
         self._standings = standings
         self._settle()  # first: what has ended is cut before anything else is done
-        for name, one in standings.items():
-            if one.holds and name not in self.schema_ids:
-                self.schema_ids[name] = lay(
-                    self._settings, self._endpoints, self._registry, self.agreements[name],
-                    self._sharing.schema(name),
-                )  # fmt: skip
+        self._lay()
         return now
+
+    def _lay(self) -> None:
+        """Give those that hold their ground, where they haven't it yet."""
+        new = [n for n, one in self._standings.items() if one.holds and n not in self.schema_ids]
+        if not new:
+            return
+        admin = kafka.wait_for_broker(self._settings, self._endpoints, TIMEOUT)
+        for name in new:
+            agreement, schema = self.agreements[name], self._sharing.schema(name)
+            self.schema_ids[name] = lay(admin, self._registry, agreement, schema)
 
     def _tell(self, name: str, one: Standing) -> None:
         log.info("%s: %s, %s", name, one.state, one.why)

@@ -14,6 +14,7 @@ from crosstown.agreements.agreement import Agreement
 from crosstown.contract import Contract
 from crosstown.envelope import STEPS, VIAS, text_bytes, texts_bytes, zigzag
 from crosstown.feeds import coarse, form
+from crosstown.feeds.body_form import Schema, inlined, payload_form
 from crosstown.feeds.look import Look
 from crosstown.formats import plain
 
@@ -30,7 +31,7 @@ class _Body:
     __slots__ = ("changes", "head", "names", "schema", "signature")
 
     def __init__(
-        self, declared: form.Schema | None, branch: int, times: str | None, envelope: str
+        self, declared: Schema | None, branch: int, times: str | None, envelope: str
     ) -> None:
         self.schema: Any = None
         self.head = b""
@@ -42,7 +43,7 @@ class _Body:
             self.head = zigzag(branch)
             self.names = tuple(one["name"] for one in declared["fields"])
             shape = to_parsing_canonical_form(self.schema)
-            for one in form.inlined(declared)["fields"] if times else ():
+            for one in inlined(declared)["fields"] if times else ():
                 if (change := coarse.coarser(one["type"], times or "")) is not None:
                     self.changes[one["name"]] = change
         self.signature = hashlib.sha256(f"{envelope}\n{shape}".encode()).digest()
@@ -73,7 +74,7 @@ class Projection:
             contract = contracts.get(covered.contract)
             if contract is None:
                 continue
-            declared = form.payload_form(agreement, contract)
+            declared = payload_form(agreement, contract)
             branch += declared is not None
             self._bodies[contract.id] = _Body(
                 declared, branch, agreement.coarser.times, ",".join(names)

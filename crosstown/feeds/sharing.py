@@ -17,15 +17,15 @@ from typing import Final, NamedTuple
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.rules import filter_of
 from crosstown.agreements.words import Word
-from crosstown.contract import ANY
 from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
+from crosstown.feeds.body_form import Schema
 from crosstown.feeds.counting import Counting, counting, event_of
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
 from crosstown.feeds.feed import Content, Feed, Told
-from crosstown.feeds.lanes import Lane
+from crosstown.feeds.lanes import Lanes
 from crosstown.feeds.look import Bodies, Look
 from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
@@ -33,7 +33,6 @@ from crosstown.feeds.timelines import Timelines
 from crosstown.repository import Repository
 from crosstown.sayings import KINDS
 
-_LINKS: Final = f"{ANY}/links"
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""
 
@@ -63,7 +62,7 @@ class Sharing:
         self._window = window
         self._bodies = Bodies(repository.contracts, schema_text)
         self._counting = Counting()
-        self._lanes: dict[tuple[str, str, str, str], Lane] = {}
+        self._lanes = Lanes()
         self._feeds: dict[str, Feed] = {}
         self._words: dict[str, dict[bytes, Word]] = {}
         self._dirty: dict[bytes, None] = {}
@@ -86,10 +85,9 @@ class Sharing:
             self._feeds[one.id] = feed = self._feed(one)
             if one.id in before:
                 feed.take_over(before[one.id])
-        for lane in self._lanes.values():
-            self._fill(lane)
+        self._lanes.lead_to(list(self._feeds.values()))
 
-    def schema(self, agreement: str) -> form.Schema:
+    def schema(self, agreement: str) -> Schema:
         """The Avro schema of a feed's values."""
         return form.form(self._feeds[agreement].agreement, self._repository.contracts)
 
@@ -120,11 +118,7 @@ class Sharing:
             if heard.erases or heard.restores:
                 self._heard.add(heard.hashed)
             return
-        owner = contract.partition("/")[0]
-        publisher = fields["agency"] if owner == ANY else owner
-        lane = self._lane(
-            contract, publisher, fields["jurisdiction"], kind if kind in KINDS else ""
-        )
+        lane = self._lanes.of(contract, fields["agency"], fields["jurisdiction"], kind)
         if self._leaving and (again := event_of(key)) in self._leaving:
             self._leaving.discard(again)
             self._counting.forget(again)
@@ -169,16 +163,6 @@ class Sharing:
         )  # fmt: skip
         return Feed(agreement, cover, names, content)
 
-    def _lane(self, *what: str) -> Lane:
-        lane = self._lanes.get(what)  # type: ignore[arg-type]
-        if lane is None:
-            lane = self._lanes[what] = Lane(*what)  # type: ignore[index]
-            self._fill(lane)
-        return lane
-
-    def _fill(self, lane: Lane) -> None:
-        lane.feeds = tuple(feed for feed in self._feeds.values() if feed.cover.wants(lane))
-
     def _said_of(self, feed: Feed) -> Sequence[Word]:
         return tuple(self._words.get(feed.agreement.id, {}).values())
 
@@ -208,7 +192,7 @@ class Sharing:
         found = []
         for version in counting(self._counting.events.get(event, ())):
             if version.body is not None:
-                look = Look(version, self._bodies)
+                look = Look(version, version.body, self._bodies)
                 withdrawn = look.fields["step"] == "WITHDRAWN"
                 if not withdrawn and not self._erasures.concerns(look.fields):
                     found.append(look)
