@@ -253,9 +253,15 @@ def test_event_that_reached_no_partner_is_not_missed(town: Town) -> None:
         found = report(town.settings, town.where, time.time_ns() // 1000, 0)
         gives = balance(found, "riverton-311").gives
         assert (gives.events, gives.untold) == (2, 4), "told otherwise isn't told"
+        publish(town, [body(2, step="NOTE")], at="14:00")
+        settle(town)
+        flows = completeness(town.settings, town.where)
+        gone = [(flow.slot.agency, one.stage, one.at) for flow in flows if not flow.slot.contract
+                for one in flow.differences]  # fmt: skip
+        assert gone == [(HEALTH, "not taken back", "feed.reports")]
     finally:
         town.start("feeds")
-    until(lambda: len(town.feed("reports")) == 4)
+    until(lambda: [one.change for one in town.feed("reports")[2:]].count("GONE") == 1)
     assert asked(town).complete
 
 

@@ -65,8 +65,8 @@ class Shared:
     shares: Sequence[Share]
     agreements: dict[str, tuple[Agreement, Standing]]
     words: Sequence[Word]
-    left: Sequence[tuple[str, str]]
-    """(agreement, thing) that a feed still shows and must not any more."""
+    left: Sequence[ToldBefore]
+    """What a feed still shows and must not any more."""
 
 
 def shared(
@@ -105,7 +105,7 @@ def shared(
         )
         for one in covered
     ]  # fmt: skip
-    left = [key for key in missing if not wanting[key]]
+    left = [told[key] for key in sorted(missing) if not wanting[key]]
     return Shared(now, shares, stands, words, left)
 
 
