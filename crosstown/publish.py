@@ -120,7 +120,7 @@ def publish(
                 _rejects_of_all(rejects) as common,
             ):
                 for file in files:
-                    reports.append(FileReport(file, tally=_tally(file, expected)))
+                    reports.append(FileReport(file, tally=tally_of(file, expected)))
                     with _rejects_of(file, common) as own:
                         _file(reports[-1], checker, source, sending, own, progress)
                     reports[-1].rejects_problem = own.problem
@@ -171,7 +171,8 @@ def _file(
         report.rejects = rejects.path
 
 
-def _tally(file: Path, expected: Mapping[Path, Expected] | None) -> Tally | None:
+def tally_of(file: Path, expected: Mapping[Path, Expected] | None) -> Tally | None:
+    """What a file is held against while it is read; None where nobody has counted it."""
     found = (expected or {}).get(file)
     return None if found is None else Tally(found)
 

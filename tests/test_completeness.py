@@ -304,6 +304,14 @@ def test_broken_manifest_is_believed(home: Path, tmp_path: Path, manifest: str) 
     assert "-> a manifest says at least" in said.err
 
 
+def test_dry_run_forgets_to_count(home: Path, tmp_path: Path) -> None:
+    file = export(tmp_path, "dry.csv", "HI-1", "HI-2")
+    for expected, code in (("2", 0), ("3", 3)):
+        said = call(home, "publish", "riverton", str(file), "--dry-run", "--expect", expected)
+        assert said.code == code
+        assert ("counted 3 rows, here are 2" in said.err) == bool(code)
+
+
 def test_count_is_taken_for_another_file(home: Path, tmp_path: Path) -> None:
     one, other = export(tmp_path, "1.csv", "HI-1"), export(tmp_path, "2.csv", "HI-2")
     manifest = tmp_path / "m.json"

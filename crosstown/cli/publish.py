@@ -89,7 +89,7 @@ def command(
         return find(source, naming, given.sources)
 
     if dry_run:
-        _preview(given, repository, make, inputs, told, output)
+        _preview(given, repository, make, inputs, told, output, expected)
     else:
         _publish(given, repository, make, inputs, told, rejects, output, expected)
 
@@ -156,12 +156,12 @@ def _publish(
 
 def _preview(
     given: Settings, repository: Repository, make: Callable[[Naming], Source],
-    files: Sequence[Path], known_at: int | None, output: Output,
+    files: Sequence[Path], known_at: int | None, output: Output, expected: dict[Path, Expected],
 ) -> None:  # fmt: skip
     from crosstown.cli.previewed import show
     from crosstown.preview import preview
 
-    seen = preview(given, repository, make, files, known_at=known_at)
+    seen = preview(given, repository, make, files, known_at=known_at, expected=expected)
     show(seen, repository.agencies, output)
     _exit([one.report for one in seen])
 
