@@ -18,7 +18,7 @@ from sharing_said import NOW, Installation, consent, message
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
 from crosstown.contract import Contract
-from crosstown.errors import Refused
+from crosstown.errors import Refused, Unavailable
 from crosstown.feeds.body_form import inlined, payload_form
 from crosstown.feeds.coarse import coarser
 from crosstown.feeds.composing import MOST_BYTES
@@ -264,6 +264,34 @@ def test_a_body_that_nobody_can_open_stops_the_feed() -> None:
     assert one.sharing.unreadable
 
 
+@pytest.mark.parametrize("gives", ["events", "timelines"])
+def test_an_event_is_lost_while_the_registry_is_away(
+    gives: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked again, it says the same as if the registry had been there."""
+    terms = agreement("away", gives=gives, contracts=[{"contract": REQUESTS, "payload": ["topic_text"]}],
+                      filter='payload.topic_text == "Heat"')  # fmt: skip
+    one = Installation([terms], window)
+    one.accept(terms)
+    tell(
+        one,
+        say(A, 0, REQUESTS),
+        say(B, 900, REQUESTS),
+        say(B, 0, REQUESTS, kind="other", text="Mold"),
+    )
+
+    def away(_schema_id: int) -> str:
+        raise Unavailable("the registry is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(one.sharing._bodies, "schema_text", away)
+        for _ in range(2):
+            with pytest.raises(Unavailable):
+                one.hand_out()
+    one.hand_out()
+    assert numbers(one) == {"away": 2}
+
+
 def test_bytes_that_intake_did_not_write_are_taken_in_by_half() -> None:
     terms = agreement("broken")
     one = Installation([terms], window)
@@ -338,3 +366,19 @@ def test_what_is_said_again_after_its_tombstone_is_lost() -> None:
     tell(one, erase(A, 2, "WITHDRAWN"))
     one.hand_out()
     assert len(one.receivers["held"].known) == 1
+
+
+def test_files_that_are_read_again_repeat_everything() -> None:
+    terms = [agreement("again", envelope=["step"]), agreement("again-lines", gives="timelines")]
+    one = Installation(terms, window)
+    for each in terms:
+        one.accept(each)
+    tell(one, say(A, 0, REQUESTS), say(B, 0, REQUESTS))
+    one.hand_out()
+    one.sharing.terms(terms)
+    one.hand_out()
+    assert numbers(one) == {"again": 2, "again-lines": 2}
+    one.sharing.terms([])
+    one.sharing.delivered("again", "0" * 32, 9, b"x")
+    one.hand_out()
+    assert numbers(one) == {"again": 2, "again-lines": 2}

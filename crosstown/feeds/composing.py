@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
-from uuid import UUID
 
 from crosstown import timeline
 from crosstown.agreements.agreement import Agreement
@@ -46,15 +45,12 @@ class Composer:
             about += [self._time(entries[0]), self._time(entries[-1])]
         if "agency" in self._shows:
             about.append(texts_bytes(sorted({one.name.partition("/")[0] for one in members})))
-        links = self._links(members, entries) if len(members) > 1 else []
+        links = _links_of(members, entries)
         about += [zigzag(len(members)), zigzag(len(entries)), zigzag(len(links))]
         present = {record.name for record in members}
         looks = (_in(look_at(one.id), jurisdiction) for one in reversed(entries[-form.SHOWN :]))
         shown, tells = self._shown(looks, present)
-        said_links = _array([
-            _RULE[rule] + text_bytes(source) + text_bytes(target)
-            for rule, source, target in links[-form.SHOWN :]
-        ])  # fmt: skip
+        said_links = self._links(links[-form.SHOWN :])
         told = hashlib.sha256(b"".join((*about, *tells, said_links)))
         body = b"".join((b"\2", *about, text_bytes(told.hexdigest()), shown, said_links))
         return body, told.digest()[:DIGEST_BYTES]
@@ -72,7 +68,7 @@ class Composer:
         rows: list[tuple[int, str, bytes, bytes]] = []
         size = 0
         for look in newest_first:
-            name = self._names.event(str(UUID(bytes=_id(look))))
+            name = self._names.event(look.fields["event_id"])
             refs = look.fields["refs"] if self._how.names_refs else ()
             shown = [self._named(ref) for ref in refs if ref in present]
             said, tells = self._how.said(look, shown)
@@ -85,29 +81,31 @@ class Composer:
         rows.sort()
         return _array([row[2] for row in rows]), [row[3] for row in rows]
 
-    def _links(self, members: Sequence[Record], entries: Sequence[Entry]) -> list[_Link]:
-        """Why they are one case, the newest last; reasons in words stay inside.
+    def _links(self, newest: Sequence[_Link]) -> bytes:
+        """The array of links, ordered by what of them goes out."""
+        rows = [(rule, self._named(source), self._named(target)) for rule, source, target in newest]
+        rows = sorted(
+            (rule, *((a, b) if rule == "ref" else sorted((a, b)))) for rule, a, b in rows
+        )  # fmt: skip
+        return _array([_RULE[rule] + text_bytes(a) + text_bytes(b) for rule, a, b in rows])
 
-        Only a ref has a direction: which of two came first may be finer than the times that go out.
-        """
-        found: dict[_Link, int] = {}
-        for link in timeline.links_of(members, entries):
-            ends = [self._named(link.source), self._named(link.target)]
-            if link.rule != "ref":
-                ends.sort()
-            one = (link.rule, ends[0], ends[1])
-            found[one] = max(found.get(one, link.at), link.at)
-        newest = sorted(found, key=lambda one: (found[one], one))[-form.SHOWN :]
-        hidden = [one for one in found if one not in set(newest)]
-        return [*hidden, *sorted(newest)]
+
+def _links_of(members: Sequence[Record], entries: Sequence[Entry]) -> list[_Link]:
+    """Why they are one case, the newest last; reasons in words stay inside.
+
+    Only a ref has a direction: which of two came first may be finer than the times that go out.
+    """
+    found: dict[_Link, int] = {}
+    for link in timeline.links_of(members, entries) if len(members) > 1 else ():
+        turned = link.rule != "ref" and link.source > link.target
+        ends = (link.target, link.source) if turned else (link.source, link.target)
+        one = (link.rule, *ends)
+        found[one] = max(found.get(one, link.at), link.at)
+    return sorted(found, key=lambda one: (found[one], one))
 
 
 def _in(looks: Sequence[Look], jurisdiction: str) -> Look:
     return next(look for look in looks if look.version.lane.jurisdiction == jurisdiction)
-
-
-def _id(look: Look) -> bytes:
-    return bytes.fromhex(look.fields["event_id"].replace("-", ""))
 
 
 def _array(items: list[bytes]) -> bytes:

@@ -8,14 +8,10 @@ without its bytes, since it may still be what counts. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from crosstown.envelope import VIAS, content_of, read_long
 from crosstown.errors import Refused
 from crosstown.feeds.lanes import Lane
-
-ID: Final = slice(1, 37)
-"""Where a body's event id lies: 36 characters behind their length."""
 
 
 class Version:
@@ -93,3 +89,16 @@ def counting(versions: Iterable[Version]) -> Iterable[Version]:
         if known is None or (one.last, one.content) > (known.last, known.content):
             best[one.lane.jurisdiction] = one
     return best.values()
+
+
+def text_of(event: bytes) -> str:
+    """An event's id as it is written, from its 16 bytes."""
+    digits = event.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def record_of(body: bytes) -> str:
+    """The record of an event, out of the bytes of its envelope: the third text in them."""
+    size, at = read_long(body, 37)
+    size, at = read_long(body, at + size)
+    return body[at : at + size].decode()

@@ -9,16 +9,22 @@ from crosstown.agreements.words import Standing, shared_since
 from crosstown.completeness.counted import ASIDE
 from crosstown.feeds.lanes import Lane
 from crosstown.feeds.look import Look
+from crosstown.feeds.narrowing import narrowing
 from crosstown.sayings import APART, SEPARATED
 
 
 class Cover:
-    """One agreement's cover; nothing is covered before `stand` has said from when to when."""
+    """One agreement's cover; nothing is covered before `stand` has said from when to when.
+
+    `needs`: a field of the envelope and the texts of which an event must have one to be covered.
+    """
 
     def __init__(self, agreement: Agreement, agencies: Agencies, wanted: RowFilter) -> None:
         self._agreement = agreement
         self._agencies = agencies
         self._wanted = wanted
+        self._asks_payload = wanted.opens_payload
+        self.needs = narrowing(wanted.tree)
         self._contracts = {one.contract for one in agreement.contracts}
         self._since = self._ends = 0
         self._lanes: dict[Lane, bool] = {}
@@ -41,16 +47,17 @@ class Cover:
 
         What keeps records apart always holds, since it only takes away; the filter is for events.
         """
-        link = look.version.lane.link
-        if not self.wants(look.version.lane):
+        lane = look.version.lane
+        if not self.wants(lane):
             return False
+        link = lane.link
         if link in (SEPARATED, APART):
             return True
         if self._agreement.gives == "timelines" and look.fields["type"].startswith(ASIDE):
             return False
         if not self._since <= look.version.last < self._ends:
             return False
-        return bool(link) or self._wanted(look.row(with_payload=self._wanted.opens_payload))
+        return bool(link) or self._wanted(look.row(with_payload=self._asks_payload))
 
     def _may_want(self, lane: Lane) -> bool:
         if not set(self._agencies.chain(lane.jurisdiction)) & set(self._agreement.jurisdictions):

@@ -6,8 +6,8 @@ costs that event nothing. Pure. Source of the rules: docs/decisions/0023.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from crosstown.contract import ANY
 from crosstown.sayings import KINDS
@@ -26,14 +26,35 @@ class Lane:
     its own, named here. `feeds` are those that may ever want something of it.
     """
 
-    __slots__ = ("contract", "feeds", "jurisdiction", "link", "publisher")
+    __slots__ = ("_by_text", "_others", "contract", "feeds", "jurisdiction", "link", "publisher")
 
     def __init__(self, contract: str, publisher: str, jurisdiction: str, link: str) -> None:
         self.contract = contract
         self.publisher = publisher
         self.jurisdiction = jurisdiction
         self.link = link
-        self.feeds: tuple[Feed, ...] = ()
+        self.lead_to(())
+
+    def lead_to(self, feeds: Iterable[Feed]) -> None:
+        """Which feeds there are now, and what their filters need of an event."""
+        self.feeds = tuple(feeds)
+        self._others: list[Feed] = []
+        self._by_text: dict[str, dict[str, list[Feed]]] = {}
+        for feed in self.feeds:
+            needs = None if self.link else feed.cover.needs
+            if needs is None:
+                self._others.append(feed)
+                continue
+            for text in needs[1]:
+                self._by_text.setdefault(needs[0], {}).setdefault(text, []).append(feed)
+
+    def may_cover(self, fields: Mapping[str, Any]) -> list[Feed]:
+        """The feeds whose filters may be true of an event with an envelope of these fields."""
+        found = self._others
+        for name, feeds in self._by_text.items():
+            if (some := feeds.get(fields[name])) is not None:
+                found = found + some
+        return found
 
     @property
     def kept(self) -> bool:
@@ -66,5 +87,9 @@ class Lanes:
         for lane in self._lanes.values():
             self._lead(lane)
 
+    def leading_to(self, feeds: Collection[Feed]) -> set[Lane]:
+        """The lanes of which one of these feeds may want something."""
+        return {lane for lane in self._lanes.values() if any(feed in feeds for feed in lane.feeds)}
+
     def _lead(self, lane: Lane) -> None:
-        lane.feeds = tuple(feed for feed in self._feeds if feed.cover.wants(lane))
+        lane.lead_to(feed for feed in self._feeds if feed.cover.wants(lane))

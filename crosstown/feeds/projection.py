@@ -49,14 +49,17 @@ class _Body:
         self.signature = hashlib.sha256(f"{envelope}\n{shape}".encode()).digest()
 
     def encode(self, payload: Mapping[str, Any] | None) -> bytes:
-        """The record's bytes; empty where nothing of it goes out."""
+        """The record's bytes; empty where nothing of it goes out, or it doesn't fit the form."""
         if self.schema is None or payload is None:
             return b""
         said = {name: payload.get(name) for name in self.names}
         for name, change in self.changes.items():
             said[name] = change(said[name])
         stream = BytesIO()
-        fastavro.schemaless_writer(stream, self.schema, said)
+        try:
+            fastavro.schemaless_writer(stream, self.schema, said)
+        except Exception:  # noqa: BLE001 - whatever it is, it came out of somebody's bytes
+            return b""
         return stream.getvalue()
 
 

@@ -11,7 +11,8 @@ then `outputs` gives what is wanted and not yet told. Neither clock nor Kafka: t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final, NamedTuple
 
 from crosstown.agreements.agreement import Agreement
@@ -21,7 +22,7 @@ from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
 from crosstown.feeds.body_form import Schema
-from crosstown.feeds.counting import Counting, counting, event_of
+from crosstown.feeds.counting import Counting, Version, Versions, counting, event_of, record_of
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
 from crosstown.feeds.feed import Content, Feed, Told
@@ -31,7 +32,6 @@ from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
 from crosstown.feeds.timelines import Timelines
 from crosstown.repository import Repository
-from crosstown.sayings import KINDS
 
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""
@@ -119,12 +119,11 @@ class Sharing:
                 self._heard.add(heard.hashed)
             return
         lane = self._lanes.of(contract, fields["agency"], fields["jurisdiction"], kind)
-        if self._leaving and (again := event_of(key)) in self._leaving:
-            self._leaving.discard(again)
-            self._counting.forget(again)
         event = self._counting.say(key, lane, value, end)
         if event is not None:
             self._dirty[event] = None
+        if self._leaving:
+            self._leaving.discard(event_of(key))
 
     def outputs(self, now: int) -> Iterator[Told]:
         """What is to be told now, microseconds UTC; what was given out counts as told.
@@ -134,9 +133,10 @@ class Sharing:
         self._look_for_erased()
         begun = [feed for feed in self._feeds.values() if feed.stand(self._said_of(feed), now)]
         if begun:
+            lanes = self._lanes.leading_to(begun)
             self._dirty.update(
                 (event, None) for event, versions in self._counting.events.items()
-                if any(feed in version.lane.feeds for version in versions for feed in begun)
+                if any(one.lane in lanes for one in versions)
             )  # fmt: skip
         self._take_in()
         for feed in self._feeds.values():
@@ -171,11 +171,11 @@ class Sharing:
         while self._dirty:
             event = next(iter(self._dirty))
             versions = self._counting.events.get(event, ())
-            feeds = {id(feed): feed for one in versions for feed in one.lane.feeds if feed.holds}
-            if feeds:
+            if any(one.lane.feeds for one in versions):
                 looks = () if event in self._leaving else self._look(event)
-                for feed in feeds.values():
-                    feed.content.consider(event, looks)
+                for feed in _concerned(versions, looks):
+                    if feed.holds:
+                        feed.content.consider(event, looks)
                 if len(self._looks) < LOOKS:
                     self._looks[event] = looks
             del self._dirty[event]
@@ -202,15 +202,14 @@ class Sharing:
         """Events of the records that somebody had erased, or restored, since the last call."""
         if not self._heard:
             return
+        seen: dict[str, bool] = {}
         for event, versions in self._counting.events.items():
-            if any(self._is_heard(one.body) for one in versions if one.body is not None):
-                self._dirty[event] = None
+            for record in chain.from_iterable(map(_records, versions)):
+                if record not in seen:
+                    seen[record] = self._erasures.key.name(record) in self._heard
+                if seen[record]:
+                    self._dirty[event] = None
         self._heard.clear()
-
-    def _is_heard(self, body: bytes) -> bool:
-        fields, _ = read_prefix(body)
-        records = fields["refs"] if fields["type"] in KINDS else (fields["record"],)
-        return any(self._erasures.key.name(record) in self._heard for record in records)
 
     def _forget(self, event: bytes) -> None:
         """A tombstone: the bytes of an erased record's event are gone from the log."""
@@ -218,3 +217,24 @@ class Sharing:
         if all(self._erasures.concerns(read_prefix(body)[0]) for body in bodies):
             self._leaving.add(event)
             self._dirty[event] = None
+
+
+def _concerned(versions: Versions, looks: Sequence[Look]) -> Iterable[Feed]:
+    """The feeds that may cover an event now, or may have covered it.
+
+    Where only one thing was ever said of it, whoever covered it covers it still.
+    """
+    if len(versions) == 1:
+        lane = versions[0].lane
+        return lane.may_cover(looks[0].fields) if looks else lane.feeds
+    return {id(feed): feed for one in versions for feed in one.lane.feeds}.values()
+
+
+def _records(version: Version) -> Sequence[str]:
+    """The records of which an erasure would take this version away."""
+    if version.body is None:
+        return ()
+    if version.lane.link:
+        refs: Sequence[str] = read_prefix(version.body)[0]["refs"]
+        return refs
+    return (record_of(version.body),)
