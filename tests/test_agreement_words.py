@@ -76,6 +76,14 @@ def test_one_party_alone_prolongs_a_handshake() -> None:
     assert shared_since(HAND, standing(HAND, late, 203 * DAY)) == 202 * DAY
 
 
+def test_what_counts_for_nothing_prolongs_a_handshake() -> None:
+    words = everyone(1)
+    assert missing(HAND, [word("four", 0.5), *words]) == HAND.parties
+    changed = HAND.model_copy(update={"envelope": ("type", "place")})
+    again = [word("one", 50, of=changed), word("two", 51), word("three", 52)]
+    assert state([*words, *again], 3 + HANDSHAKE_DAYS) == "expired"
+
+
 def test_changed_terms_flow_before_all_have_accepted_them() -> None:
     changed = HAND.model_copy(update={"envelope": ("type", "place")})
     words = everyone(1)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+from confluent_kafka import Producer
 from installation import Said, call
 
 from crosstown import kafka as kafkas
+from crosstown.access import feed_grants
 from crosstown.agreements import word_log
-from crosstown.agreements.words import Word
+from crosstown.agreements.quiet import quiet
+from crosstown.agreements.words import DAY, Standing, State, Word
 from crosstown.broker import Broker
+from crosstown.cluster import Cluster
 from crosstown.feeds.preview import example
 from crosstown.home import Endpoints
 from crosstown.registry_server import Server
@@ -84,6 +90,48 @@ def test_a_handshake_holds_before_both_have_accepted_or_after_one_has_revoked(sa
     listed = {row["agreement"]: fits(row, "list") for row in say("list", "-o", "json").ok().lines()}
     assert listed[BROWN]["state"] == "revoked"
     assert f"{BROWN} (handshake): revoked: riverton-water has revoked it" in say().ok().out
+
+
+def test_a_receiver_can_still_read_after_a_revocation(
+    say: Say, kafka: tuple[Settings, Endpoints], tmp_path: Path
+) -> None:
+    settings, where = kafka
+    city = Path(shutil.copytree(shipped(), tmp_path / "schemas"))
+    text = (city / "agreements" / f"{BROWN}.yaml").read_text("utf-8")
+    (city / "agreements" / "cut-at-once.yaml").write_text(
+        text.replace(BROWN, "cut-at-once"), "utf-8"
+    )
+    agreement = Repository.load(city).agreements["cut-at-once"]
+    with closing(Cluster(settings, where)) as cluster:
+        cluster.allow(frozenset(feed_grants([agreement], agreement.receiver)))
+        words = ("cut-at-once", "--agency", "riverton-311", "--by", "x", "--because", "x", "--yes")
+        said = say("revoke", *words, "-o", "json", CROSSTOWN_SCHEMAS=str(city)).ok().json()
+        assert (said["cut"], said["state"]) == (True, "revoked")
+        assert not [one for one in cluster.grants() if one.name == agreement.topic]
+
+
+def test_a_feed_that_says_nothing_is_not_seen(kafka: tuple[Settings, Endpoints]) -> None:
+    settings, where = kafka
+    admin = kafkas.wait_for_broker(settings, where, 10)
+    brown = Repository.load().agreements[BROWN]
+    three = {
+        name: brown.model_copy(update={"id": name}) for name in ("q-silent", "q-talks", "q-none")
+    }
+    kafkas.ensure_topics(
+        admin, [kafkas.Topic(f"feed.{name}", 1, kafkas.TIMED) for name in ("q-silent", "q-talks")]
+    )
+    now = time.time_ns() // 1000
+    producer = Producer(kafkas.producer(settings, where))
+    for name, days in (("q-silent", 31), ("q-talks", 29)):
+        producer.produce(f"feed.{name}", b"x", timestamp=now // 1000 - days * DAY // 1000)
+    assert producer.flush(10) == 0
+
+    def silent(days: int, state: State = "in force") -> set[str]:
+        stands = Standing(state, "", now - days * DAY, now + DAY)
+        return quiet(settings, where, three.values(), dict.fromkeys(three, stands), now)
+
+    assert silent(40) == {"q-silent", "q-none"}
+    assert silent(29) == silent(40, "revoked") == set()
 
 
 def test_a_word_is_taken_of_anybody(say: Say) -> None:

@@ -38,7 +38,8 @@ def listed(home: Path | None, output: Output) -> None:
 
     chosen = settings(home)
     said = book(chosen, Repository.of(chosen))
-    rows = [_row(said, one) for one in said.ids]
+    silent = _quiet(chosen, said)
+    rows = [{**_row(said, one), "quiet": one in silent} for one in said.ids]
     if output is Output.JSON:
         print_json_lines(rows)
         return
@@ -46,9 +47,20 @@ def listed(home: Path | None, output: Output) -> None:
         stands = f"{one['state'] or 'not known now'}" + (f": {one['why']}" if one["why"] else "")
         who = f"{', '.join(one['providers'])} -> {one['receiver']}"
         kind = f" ({one['kind']})" if one["kind"] else ""
-        out.print(f"{one['agreement']}{kind}: {stands}\n  {who}", markup=False)
+        quiet = "\n  quiet: its feed has said nothing for long; is its filter right?" * one["quiet"]
+        out.print(f"{one['agreement']}{kind}: {stands}\n  {who}{quiet}", markup=False)
     if not rows:
         out.print("no agreements yet: a file in agreements/ of the contract repository is one")
+
+
+def _quiet(chosen: Settings, said: Book) -> set[str]:
+    from crosstown.agreements.quiet import quiet
+    from crosstown.running import backbone
+
+    if said.words is None:
+        return set()
+    standings = {one: said.standing(one) for one in said.agreements}
+    return quiet(chosen, backbone(chosen), said.agreements.values(), standings, said.now)
 
 
 def _row(said: Book, agreement: str) -> dict[str, Any]:
