@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -175,7 +175,16 @@ def run(history: Sequence[Saying], dice: random.Random) -> Installation:
 
 @pytest.mark.parametrize("part", range(10))
 def test_a_receiver_knows_something_else_than_was_agreed(part: int) -> None:
-    for seed in range(part * 40, part * 40 + 40):
+    compare(range(part * 40, part * 40 + 40))
+
+
+@pytest.mark.long
+def test_a_receiver_knows_something_else_after_one_of_thousands_of_histories() -> None:
+    compare(range(400, 5_000))
+
+
+def compare(seeds: Iterable[int]) -> None:
+    for seed in seeds:
         history = history_of(seed)
         one = run(history, random.Random(seed))
         check(one, history)
