@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
@@ -16,6 +17,9 @@ import pytest
 from feeding import Town, body, handshake, until
 from installation import Installation, call
 from jsonschema import Draft202012Validator
+from riverton_said import REPOSITORY
+from sharing_said import Installation as Riverton
+from sharing_said import accepted
 
 from crosstown.agreements.requests import requests
 from crosstown.agreements.words import Word
@@ -28,6 +32,7 @@ from crosstown.reciprocity.reciprocity_log import changes, read
 from crosstown.reciprocity.report import Report, report
 from crosstown.reciprocity.shares import Share
 from crosstown.repository import Repository
+from crosstown.sample import write
 from crosstown.waiting import Waiting
 
 DOC = (Path(__file__).parents[1] / "docs" / "measures.md").read_text("utf-8")
@@ -148,6 +153,27 @@ def test_what_did_not_change_is_written_again() -> None:
     assert list(changes(before, [one, other], 9)) == [
         ("b", {**asdict(other), "at": 9}), ("gone", None),
     ]  # fmt: skip
+
+
+def test_share_is_of_another_thing_than_its_feed_tells_of(tmp_path: Path) -> None:
+    city = Riverton(list(REPOSITORY.agreements.values()), REPOSITORY.window)
+    for said in accepted(write(tmp_path, events=4_000)):
+        city.say(said)
+    for agreement in city.terms:
+        city.accept(agreement)
+    city.hand_out()
+    shares: dict[str, Counter[str]] = {}
+    for one in city.sharing.covered():
+        shares.setdefault(one.agreement.id, Counter())[one.thing] += 1
+    assert len(shares) == len(REPOSITORY.agreements) >= 3
+    for name, of in shares.items():
+        known = city.known(name)
+        assert of.keys() == known.keys()
+        if REPOSITORY.agreements[name].gives == "timelines":
+            assert of == {thing: told["said"]["entry_count"] for thing, told in known.items()}
+            assert max(of.values()) > 1
+        else:
+            assert set(of.values()) == {1}
 
 
 # On a real Kafka
