@@ -161,6 +161,34 @@ feed_refused: Final = Counter(
     "What feeds couldn't deal with: a message of accepted, an agreement that can't be carried out.",
     ["reason"],
 )
+reciprocity_events: Final = Gauge(
+    "crosstown_reciprocity_events",
+    "Events that an agency gives or gets under agreements in force, told.",
+    ["agency", "way"],
+)
+reciprocity_records: Final = Gauge(
+    "crosstown_reciprocity_records", "Records of these events.", ["agency", "way"]
+)
+reciprocity_untold: Final = Gauge(
+    "crosstown_reciprocity_untold",
+    "Events that agreements in force cover and whose receiver hasn't been told.",
+    ["agency", "way"],
+)
+reciprocity_after: Final = Gauge(
+    "crosstown_reciprocity_after_seconds",
+    "Median: given, from happening to being said; got, from being said to being told.",
+    ["agency", "way"],
+)
+reciprocity_enriched: Final = Gauge(
+    "crosstown_reciprocity_enriched_cases",
+    "Cases that an agency enriched for others (gives), or others for it (gets).",
+    ["agency", "way"],
+)
+reciprocity_requests: Final = Gauge(
+    "crosstown_reciprocity_requests",
+    "Requests that an agency asked for, or was asked, by what became of them.",
+    ["agency", "way", "answer"],
+)
 process_up: Final = Gauge(
     "crosstown_process_up", "1 while a supervised process runs and is ready, else 0.", ["process"]
 )

@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     """Seconds of silence after which a receiver is told that there is nothing new."""
     sftp_config: Path | None = None
     """An ssh_config(5) by which batches go out over SFTP; unset: that of the user who calls."""
+    reciprocity_minutes: float = Field(default=60.0, gt=0)
+    """How often the figures of what each agency gives and gets are found anew, at most."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

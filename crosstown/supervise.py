@@ -34,6 +34,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "casebook": "streams.casebook",
     "watch": "streams.watch",
     "feeds": "streams.feeds",
+    "reciprocity": "streams.reciprocity",
     "eraser": "streams.eraser",
     "gateway": "streams.gateway",
     "webhooks": "streams.webhooks",

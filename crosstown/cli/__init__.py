@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "case": "crosstown.cli.case",
     "cases": "crosstown.cli.cases",
     "stats": "crosstown.cli.stats",
+    "completeness": "crosstown.cli.completeness",
+    "reciprocity": "crosstown.cli.reciprocity",
     "sql": "crosstown.cli.sql",
     "tail": "crosstown.cli.tail",
     "dead-letters": "crosstown.cli.dead_letters",

@@ -6,6 +6,7 @@ from crosstown.agencies import Agencies
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.row_filter import RowFilter
 from crosstown.agreements.words import Standing, shared_since
+from crosstown.completeness.counted import ASIDE
 from crosstown.feeds.lanes import Lane
 from crosstown.feeds.look import Look
 from crosstown.feeds.narrowing import narrowing
@@ -52,6 +53,8 @@ class Cover:
         link = lane.link
         if link in (SEPARATED, APART):
             return True
+        if self._agreement.gives == "timelines" and look.fields["type"].startswith(ASIDE):
+            return False
         if not self._since <= look.version.last < self._ends:
             return False
         return bool(link) or self._wanted(look.row(with_payload=self._asks_payload))

@@ -62,6 +62,10 @@ class Events:
             else:
                 yield name, *self._said(look)
 
+    def thing(self, look: Look) -> str:
+        """The event's own name."""
+        return self._names.event(look.fields["event_id"])
+
     def _covered(self, looks: Sequence[Look]) -> Look | None:
         """What is covered of an event; of one that counts in two jurisdictions what was said last."""
         covered = [look for look in looks if self._cover.covers(look)]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.rules import filter_of
@@ -35,6 +35,14 @@ from crosstown.repository import Repository
 
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""
+
+
+class Covered(NamedTuple):
+    """One event that goes out under an agreement; `thing` is under which name its feed tells of it."""
+
+    agreement: Agreement
+    look: Look
+    thing: str
 
 
 class Sharing:
@@ -135,6 +143,14 @@ class Sharing:
             if feed.holds:
                 yield from feed.changes(self._look_at)
         self._looks.clear()
+
+    def covered(self) -> Iterator[Covered]:
+        """Every event that goes out under an agreement now; after `outputs` was read to its end."""
+        for event in self._counting.events:
+            for look in self._look(event):
+                for feed in look.version.lane.feeds:
+                    if feed.holds and not look.version.lane.link and feed.cover.covers(look):
+                        yield Covered(feed.agreement, look, feed.content.thing(look))
 
     def _feed(self, agreement: Agreement) -> Feed:
         names = Names.under(self._secret, agreement.id)

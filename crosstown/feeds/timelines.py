@@ -40,6 +40,7 @@ class Timelines:
         self._heads: set[tuple[str, str]] = set()
         self._cases: dict[Case, str] = {}
         self._alone: dict[tuple[str, str], None] = {}
+        self._things: dict[Case, str] = {}
         self._said = 0
 
     def consider(self, event: bytes, looks: Sequence[Look]) -> None:
@@ -66,6 +67,17 @@ class Timelines:
                 yield from self._gone(jurisdiction, record)
             del self._alone[jurisdiction, record]
 
+    def thing(self, look: Look) -> str:
+        """The name of the timeline that a covered event is in."""
+        jurisdiction = look.version.lane.jurisdiction
+        case = self._cities[jurisdiction].records[look.fields["record"]].case
+        assert case is not None  # noqa: S101 - a covered event counts, and so does its record
+        if case not in self._things:
+            entries = (entry for record in case.members for entry in record.entries)
+            head = min(entries, key=timeline.in_order).record
+            self._things[case] = self._name(jurisdiction, head.name)
+        return self._things[case]
+
     def _city(self, jurisdiction: str) -> City:
         if jurisdiction not in self._cities:
             self._cities[jurisdiction] = City(jurisdiction, self._window)
@@ -79,6 +91,7 @@ class Timelines:
         city.events[event].rivals = ()
 
     def _gather(self) -> None:
+        self._things.clear()
         for jurisdiction, city in self._cities.items():
             cases, alone = city.touched()
             self._cases.update(dict.fromkeys(cases, jurisdiction))

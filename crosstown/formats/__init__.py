@@ -18,6 +18,7 @@ ALERT: Final = _load("alert.avsc")
 AGREEMENT_WORD: Final = _load("agreement_word.avsc")
 DELIVERED: Final = _load("delivered.avsc")
 WEBHOOK_PLACE: Final = _load("webhook_place.avsc")
+RECIPROCITY: Final = _load("reciprocity.avsc")
 ACCESS: Final = _load("access.avsc")
 
 TOPICS: Final = {
@@ -29,6 +30,7 @@ TOPICS: Final = {
     "agreements": AGREEMENT_WORD,
     "delivered": DELIVERED,
     "webhooks": WEBHOOK_PLACE,
+    "reciprocity": RECIPROCITY,
     "access": ACCESS,
 }
 
