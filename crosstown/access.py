@@ -1,18 +1,22 @@
 """Who may do what at the broker: what contracts give an agency, as Kafka's own access rules.
 
-An agency writes and reads its own topics, one a contract, under groups and transactions of its own;
-nothing else is allowed, and what isn't allowed the broker itself refuses. Source: docs/decisions/0022.
+An agency writes and reads its own topics, one a contract, under groups and transactions of its own,
+and reads the feeds that agreements in force give it over Kafka; nothing else is allowed, and what isn't allowed the broker itself refuses. Source: docs/decisions/0022.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
+from crosstown.agreements.agreement import Agreement
 from crosstown.contract import ANY, Contract
 from crosstown.repository import Repository
 
 Kind = Literal["topic", "group", "transactional-id"]
+FEED: Final = "feed."
+"""How the names of feeds' topics begin."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,3 +55,11 @@ def grants(repository: Repository, agency: str) -> frozenset[Grant]:
             Grant(agency, "transactional-id", f"{agency}.", "WRITE", prefixed=True),
         ]
     )
+
+
+def feed_grants(holding: Iterable[Agreement], agency: str) -> frozenset[Grant]:
+    """Which feeds an agency may read at the broker, by the agreements that hold."""
+    return frozenset(
+        Grant(agency, "topic", one.topic, "READ")
+        for one in holding if one.receiver == agency and "kafka" in one.delivery.ways
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whether a folder of contracts holds: every rule that a contract must keep, without a cluster.
+"""Whether a folder of contracts holds: every rule that contracts and agreements must keep, without a cluster.
 
 `check(folder)` gives all findings, each with file and line, in the order of the files. Source of the
 rules: docs/decisions/0015.
@@ -6,6 +6,7 @@ rules: docs/decisions/0015.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,6 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from crosstown.agencies import Agencies, AgenciesFile
+from crosstown.agreements.checking import Found
+from crosstown.agreements.checking import findings as agreement_findings
 from crosstown.codec import Encoder
 from crosstown.compatibility import breaks_any
 from crosstown.contract import ANY, Contract
@@ -25,7 +28,15 @@ from crosstown.guards import guard
 from crosstown.mapping import Expression
 from crosstown.promises import promised
 from crosstown.questions import open_questions
-from crosstown.repository import ConcernsFile, alone, contract_of, named, owners
+from crosstown.repository import (
+    Concern,
+    ConcernsFile,
+    alone,
+    contract_of,
+    named,
+    owners,
+    shipped_contracts,
+)
 from crosstown.screened import text_fields
 from crosstown.yaml_file import line_in, read_plain, read_yaml
 
@@ -49,7 +60,7 @@ RULES: Final = {
     "gap": "Versions are numbered 1, 2, 3 without a gap.",
     "compatible": "Each version may follow the one before, in the mode that the contract states.",
 }
-"""Each rule in a sentence."""
+"""Each rule on contracts in a sentence; those on agreements: `crosstown.agreements.checking`."""
 CLASSES: Final = ("public", "internal", "restricted", "confidential")
 _SCREENED: Final = ("restricted", "confidential")
 _PROMISES: Final = {
@@ -79,10 +90,14 @@ class Checked:
     contracts: int
     versions: int
     findings: tuple[Finding, ...]
+    agreements: int = 0
 
 
-def check(folder: Path) -> Checked:
-    """Try every rule on every contract of a folder; raises `Stop` where it's no folder of contracts."""
+def check(folder: Path, today: dt.date | None = None) -> Checked:
+    """Try every rule on every contract and agreement of a folder, as of `today` (None: the clock's).
+
+    Raises `Stop` where it's no folder of contracts.
+    """
     if not folder.is_dir():
         raise Stop(f"{folder} is no folder", mend="name a contract repository")
     if not (folder / "agencies.yaml").is_file():
@@ -96,7 +111,28 @@ def check(folder: Path) -> Checked:
         listed = read_yaml(folder / "concerns.yaml", ConcernsFile)
     except Stop as error:
         return Checked(0, 0, (*found, _stopped(error, folder, "file")))
+    by_name, misnamed = _versions(folder)
+    found += misnamed
+    concerns = {one.id: one for one in listed.concerns}
+    contracts: dict[str, Contract] = {}
+    for name, versions in by_name.items():
+        findings, last = _contract(sorted(versions), agencies, set(concerns))
+        found += findings
+        if last is not None:
+            contracts[name] = last
+    broken = by_name.keys() - contracts.keys()
+    ground = _Ground(shipped_contracts(agencies) | contracts, agencies, concerns)
+    agreements = list(
+        agreement_findings(folder, ground, broken, today or dt.datetime.now(dt.UTC).date())
+    )
+    found += _of_agreements(agreements)
+    return Checked(len(by_name), sum(map(len, by_name.values())), tuple(found), len(agreements))
+
+
+def _versions(folder: Path) -> tuple[dict[str, list[tuple[int, Path]]], list[Finding]]:
+    """The files of each contract, by number; what isn't named or paired as one."""
     by_name: dict[str, list[tuple[int, Path]]] = {}
+    found: list[Finding] = []
     for owner in owners(folder):
         for file in alone(owner):
             missing = f"{file.stem}{'.avsc' if file.suffix == '.yaml' else '.yaml'} is missing"
@@ -111,28 +147,47 @@ def check(folder: Path) -> Checked:
                 )
             elif file.with_suffix(".avsc").exists():
                 by_name.setdefault(f"{owner.name}/{number[0]}", []).append((number[1], file))
-    for versions in by_name.values():
-        found += _contract(sorted(versions), agencies, {one.id for one in listed.concerns})
-    return Checked(len(by_name), sum(map(len, by_name.values())), tuple(found))
+    return by_name, found
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What agreements are held against: those contracts of a folder that hold, and everyone's."""
+
+    contracts: dict[str, Contract]
+    agencies: Agencies
+    concerns: dict[str, Concern]
+
+
+def _of_agreements(agreements: Iterable[Found]) -> Iterator[Finding]:
+    for one in agreements:
+        if one.stopped is not None:
+            yield _stopped(one.stopped, one.file, "agreement")
+        for line, problem in one.problems:
+            yield Finding(one.file, line, problem.rule, problem.what, problem.mend)
 
 
 def _contract(
     versions: list[tuple[int, Path]], agencies: Agencies, concerns: set[str]
-) -> Iterator[Finding]:
-    """All versions of one contract, oldest first."""
-    yield from _gaps(versions)
+) -> tuple[list[Finding], Contract | None]:
+    """All versions of one contract, oldest first, and the last one; None where that is broken."""
+    found = list(_gaps(versions))
     before: list[Any] = []
+    contract = None
     for _, file in versions:
         findings, contract = _version(file, agencies)
-        yield from findings
+        found += findings
         if contract is None:
             continue
-        yield from _concern(file, contract, concerns)
+        found += _concern(file, contract, concerns)
         mode = contract.file.crosstown.compatibility
-        for one in breaks_any(before, contract.schema, mode):
-            yield Finding(file.with_suffix(".avsc"), 1, "compatible",
-                          f"{one.path}: {one.rule}: {one.detail} ({mode})", one.mend)  # fmt: skip
+        found += [
+            Finding(file.with_suffix(".avsc"), 1, "compatible",
+                    f"{one.path}: {one.rule}: {one.detail} ({mode})", one.mend)
+            for one in breaks_any(before, contract.schema, mode)
+        ]  # fmt: skip
         before.append(contract.schema)
+    return found, contract
 
 
 def _gaps(versions: list[tuple[int, Path]]) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ Each change can be carried out again after any interruption: what is there alrea
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -27,7 +28,9 @@ from confluent_kafka.admin import (
 
 from crosstown import generation, kafka, quotas
 from crosstown.access import Grant
+from crosstown.agreements import word_log
 from crosstown.errors import Refused, Stop, Unavailable
+from crosstown.feeds.holding import Holding
 from crosstown.home import Endpoints
 from crosstown.login import OPERATOR
 from crosstown.plan import Change, Found, TopicState, Wanted, plan
@@ -85,8 +88,11 @@ class Cluster:
         now = generation.live(self._settings, self._endpoints)
         about = self._admin.list_topics(timeout=TIMEOUT)
         shards = kafka.shards(self._settings, about.topics, now.accepted)
-        return wanted(Repository.of(self._settings), now, shards, self._settings.erasure_hours,
-                      len(about.brokers), self._accounts()[0] | set(also))  # fmt: skip
+        repository = Repository.of(self._settings)
+        holding = Holding(repository.agreements.values())
+        holding.hear(word_log.read(self._settings, self._endpoints))
+        return wanted(repository, now, shards, self._settings.erasure_hours, len(about.brokers),
+                      self._accounts()[0] | set(also), holding.in_force(time.time_ns() // 1000))  # fmt: skip
 
     def found(self, wanted: Wanted, *, with_quotas: bool = True) -> Found:
         """What there is of what is wanted, and the rest that a plan may speak about."""

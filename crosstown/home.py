@@ -83,6 +83,27 @@ class Home:
             return settings.erasure_key.get_secret_value().encode()
         return made_once(self.path / "erasure.key", lambda: secrets.token_hex(32))
 
+    def audit_key(self, settings: Settings) -> bytes:
+        """The secret that signs the access log, 64 hex digits: the setting's, else this home's own."""
+        if settings.audit_key:
+            return settings.audit_key.get_secret_value().encode()
+        return made_once(self.path / "audit.key", lambda: secrets.token_hex(32))
+
+    @property
+    def audit(self) -> Path:
+        """The last signed link of each chain of the access log that was written here."""
+        return self.path / "audit"
+
+    def pseudonym_key(self, settings: Settings) -> bytes:
+        """The secret from which the names under agreements are made: the setting's, else this home's own.
+
+        Made once, readable by its owner only. With another one every receiver would know all things
+        under new names.
+        """
+        if settings.pseudonym_key:
+            return settings.pseudonym_key.get_secret_value().encode()
+        return made_once(self.path / "pseudonym.key", lambda: secrets.token_hex(32))
+
     def make(self) -> Home:
         """Create the folders that aren't there yet; `Stop` where one can't write there."""
         for folder in (self.logs, self.run, self.state):

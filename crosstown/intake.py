@@ -37,6 +37,9 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 EVERY_PARTITION: Final = -2
+CONTRACT: Final = "contract"
+"""The header of a message of `accepted` that names its contract: its bytes don't, and who shares
+what came in under one must not guess."""
 
 
 class Accepted(NamedTuple):

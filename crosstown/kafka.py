@@ -29,6 +29,7 @@ TIMED: Final = {"cleanup.policy": "delete", "retention.ms": str(365 * 86_400_000
 DEAD: Final = {**TIMED, "cleanup.policy": "compact,delete", "max.message.bytes": "1500000"}
 ALERTS: Final = {**TIMED, "cleanup.policy": "compact,delete"}
 EVENTS: Final = {"cleanup.policy": "delete", "retention.ms": "-1"}
+FEED: Final = {"cleanup.policy": "delete", "retention.ms": str(30 * 86_400_000)}
 
 
 _REFUSED: Final = re.compile("invalid|unsupported|not enabled", re.IGNORECASE)
@@ -62,6 +63,7 @@ def own_topics(
         Topic("alerts.pickup", 1, ALERTS | forgets),
         Topic("agreements", 1, COMPACT),
         Topic("delivered", 1, COMPACT | forgets),
+        Topic("access", 1, EVENTS),
     ]
 
 

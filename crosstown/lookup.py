@@ -117,6 +117,24 @@ class Lookup:
             for table in ("raw_versions", "raw_records", "raw_events")
         )
 
+    def events_of(self, record: str) -> dict[str, int]:
+        """All events that were ever said of a record, and when each was first known (microseconds)."""
+        rows = self._db.rows(
+            "select event_id, min(known_at) as since from raw_versions where record = ?"
+            " group by event_id",
+            (record,),
+        )
+        return {row["event_id"]: row["since"] for row in rows}
+
+    def beside(self, record: str) -> set[tuple[str, str]]:
+        """All records of the cases that a record is in now, as (jurisdiction, record)."""
+        rows = self._db.rows(
+            "select jurisdiction, record from raw_records where record = ? or case_id in"
+            " (select case_id from raw_records where record = ? and case_id <> '')",
+            (record, record),
+        )
+        return {(row["jurisdiction"], row["record"]) for row in rows}
+
     def naming(self, record: str) -> list[tuple[str, str]]:
         """Other records whose events name it, with their type; they are kept when it is erased."""
         rows = self._db.rows(

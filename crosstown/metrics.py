@@ -26,7 +26,7 @@ screened: Final = Counter(
 )
 transactions: Final = Counter(
     "crosstown_transactions",
-    "Transactions by outcome: committed, aborted or unknown.",
+    "Transactions by outcome: committed, aborted, unknown or (feeds) fenced.",
     ["program", "outcome"],
 )
 transaction_seconds: Final = Histogram(
@@ -96,6 +96,47 @@ handler_failures: Final = Counter(
     "crosstown_handler_failures",
     "Messages that a Faust handler failed on, after its retries.",
     ["program"],
+)
+feed_messages: Final = Counter(
+    "crosstown_feed_messages",
+    "Messages written to a feed: SAID what a thing is now, GONE that it's no longer shared.",
+    ["agreement", "change"],
+)
+feed_number: Final = Gauge(
+    "crosstown_feed_number", "The number of a feed's last message.", ["agreement"]
+)
+feed_said: Final = Gauge(
+    "crosstown_feed_last_message_timestamp_seconds",
+    "When a feed last said something, seconds since 1970.",
+    ["agreement"],
+)
+feed_age: Final = Gauge(
+    "crosstown_feed_age_seconds",
+    "How long ago what a feed told last had been accepted, when it was told.",
+    ["agreement"],
+)
+feed_holds: Final = Gauge(
+    "crosstown_feed_holds", "1 while an agreement is in force.", ["agreement"]
+)
+feed_ends: Final = Gauge(
+    "crosstown_feed_ends_timestamp_seconds",
+    "When an agreement ends by its terms, seconds since 1970; 0 where that isn't known.",
+    ["agreement"],
+)
+feed_fresh: Final = Gauge(
+    "crosstown_feed_fresh_seconds",
+    "How late, at most, an agreement wants its feed to be; 0 where it says nothing.",
+    ["agreement"],
+)
+feed_quiet: Final = Gauge(
+    "crosstown_feed_quiet_after_seconds",
+    "After how long without a message somebody is to be told, by the agreement.",
+    ["agreement"],
+)
+feed_refused: Final = Counter(
+    "crosstown_feed_refused",
+    "What feeds couldn't deal with: a message of accepted, an agreement that can't be carried out.",
+    ["reason"],
 )
 process_up: Final = Gauge(
     "crosstown_process_up", "1 while a supervised process runs and is ready, else 0.", ["process"]

@@ -83,6 +83,11 @@ class Registry:
             known = self._schemas[schema_id] = str(answer["schema"])
         return known
 
+    def subjects_of(self, schema_id: int) -> list[str]:
+        """Under which subjects a schema stands; `Refused` (unknown-schema) where there is no such id."""
+        answer = self._ask("GET", f"/schemas/ids/{schema_id}/subjects")
+        return cast("list[str]", _found(answer, "unknown-schema", f"id {schema_id}"))
+
     def lookup(self, subject: str, schema_text: str) -> Version:
         """The version under which this very schema stands; `Refused` (unknown-schema) if none."""
         answer = self._ask("POST", f"/subjects/{quote(subject, safe='')}", {"schema": schema_text})

@@ -1,7 +1,7 @@
 """The contract repository: what may flow, read from a folder of files and checked as a whole.
 
-`agencies.yaml`, `concerns.yaml`, and `<agency>/<contract>.v<N>.avsc` with its `.yaml`.
-Source of the rules: docs/decisions/0006.
+`agencies.yaml`, `concerns.yaml`, `<agency>/<contract>.v<N>.avsc` with its `.yaml`, and
+`agreements/<id>.yaml`. Source of the rules: docs/decisions/0006.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from crosstown.agencies import ID, Agencies, AgenciesFile
+from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.files import agreements_in
 from crosstown.contract import ANY, Contract, ContractFile
 from crosstown.errors import Refused, Stop
 from crosstown.guards import guard
@@ -79,6 +81,7 @@ class Repository:
     agencies: Agencies
     concerns: dict[str, Concern]
     default_window: int
+    agreements: dict[str, Agreement] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Repository:
@@ -111,8 +114,7 @@ class Repository:
         found = _contract_files(folder)
         if path is not None:
             own = {_named(file) for file in found}
-            ours = _contract_files(shipped())
-            found += [f for f in ours if f.parent.name == ANY and _named(f) not in own]
+            found += [file for file in _everyones() if _named(file) not in own]
         for file in found:
             contract = contract_of(file, agencies, mapped=_named(file) in concern_maps)
             versions[contract.id, contract.version] = contract.schema_text
@@ -123,9 +125,10 @@ class Repository:
             if name not in contracts:
                 raise Stop(f"CROSSTOWN_CONCERN_MAPS: no contract {name} is here",
                            mend=f"one of: {', '.join(sorted(contracts))}")  # fmt: skip
-        return cls(folder, dict(sorted(contracts.items())), versions, agencies,
-                   {one.id: one for one in concerns.concerns},
-                   round(concerns.default_window_days * DAY))  # fmt: skip
+        whole = cls(folder, dict(sorted(contracts.items())), versions, agencies,
+                    {one.id: one for one in concerns.concerns},
+                    round(concerns.default_window_days * DAY))  # fmt: skip
+        return replace(whole, agreements=agreements_in(folder, whole))
 
     def window(self, concern: str) -> int:
         """How far apart two events of a concern may be to be related by place, in microseconds."""
@@ -150,6 +153,16 @@ class Repository:
 def shipped() -> Path:
     """The contract repository that comes with Crosstown."""
     return Path(str(files("schemas")))
+
+
+def shipped_contracts(agencies: Agencies) -> dict[str, Contract]:
+    """Everyone's contracts (`any/`) that ship, by id, in their highest version."""
+    return {one.id: one for file in sorted(_everyones(), key=lambda one: (named(one) or ("", 0)))
+            for one in (contract_of(file, agencies),)}  # fmt: skip
+
+
+def _everyones() -> list[Path]:
+    return [file for file in _contract_files(shipped()) if file.parent.name == ANY]
 
 
 def _named(file: Path) -> str:

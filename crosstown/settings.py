@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     SQLite file under home."""
     erasure_key: SecretStr | None = None
     """The secret under which erased records are named; unset: the home's own, made once."""
+    audit_key: SecretStr | None = None
+    """The secret that signs the access log, 64 hex digits; unset: the home's own, made once."""
+    pseudonym_key: SecretStr | None = None
+    """The secret from which names under agreements are made; unset: the home's own, made once."""
     erasure_hours: float = Field(default=24.0, gt=0)
     """How long erased bytes may still lie in old segments of Crosstown's own topics."""
     memory_events: int = Field(default=1_000_000, ge=0)

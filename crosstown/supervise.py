@@ -33,6 +33,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "cases": "streams.cases",
     "casebook": "streams.casebook",
     "watch": "streams.watch",
+    "feeds": "streams.feeds",
     "eraser": "streams.eraser",
     "gateway": "streams.gateway",
 }

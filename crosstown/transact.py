@@ -56,6 +56,7 @@ class Output(NamedTuple):
     key: bytes | None
     value: bytes | None
     partition: int = -1
+    headers: list[tuple[str, bytes]] | None = None
 
 
 class Shard(Protocol):
@@ -204,10 +205,13 @@ class Transaction:
         assert producer is not None  # noqa: S101
         producer.begin_transaction()
         produce = producer.produce
-        for topic, key, value, partition in outputs:
+        for topic, key, value, partition, headers in outputs:
             while True:
                 try:
-                    produce(topic, value, key, partition)
+                    if headers is None:
+                        produce(topic, value, key, partition)
+                    else:
+                        produce(topic, value, key, partition, headers=headers)
                 except BufferError:
                     producer.poll(0.1)
                 else:

@@ -10,7 +10,8 @@ from collections.abc import Collection
 from typing import Final
 
 from crosstown import kafka
-from crosstown.access import contracts_of, grants
+from crosstown.access import contracts_of, feed_grants, grants
+from crosstown.agreements.agreement import Agreement
 from crosstown.contract import ANY, Contract
 from crosstown.generation import Generation
 from crosstown.plan import TopicState, Wanted
@@ -28,8 +29,11 @@ def wanted(
     erasure_hours: float,
     brokers: int,
     users: Collection[str],
+    holding: Collection[Agreement] = (),
 ) -> Wanted:
     """All that must be there, for the agencies `users` that have an account of their own.
+
+    `holding` are the agreements in force: their feeds' topics, and who may read them.
 
     A contract in `any/` has an agency's topic from its account on, or from its first publishing.
     """
@@ -42,7 +46,7 @@ def wanted(
     for agency in sorted(agencies & set(users)):
         for one in contracts_of(repository, agency):
             theirs[one.topic(agency)] = (one, agency)
-    topics = [*own, *(events(name, one) for name, (one, _) in theirs.items())]
+    topics = [*own, *(events(name, one) for name, (one, _) in theirs.items()), *map(feed, holding)]
     subjects = {one.subject(agency): one for one, agency in theirs.values()}
     return Wanted(
         topics={
@@ -67,12 +71,19 @@ def wanted(
             subject: one.file.crosstown.compatibility for subject, one in subjects.items()
         },
         agencies=agencies,
-        grants={agency: grants(repository, agency) for agency in agencies},
+        grants={
+            agency: grants(repository, agency) | feed_grants(holding, agency) for agency in agencies
+        },
         quotas={
             agency.id: agency.publish_mb_per_s * MEGABYTE
             for agency in repository.agencies if agency.publish_mb_per_s
         },
     )  # fmt: skip
+
+
+def feed(agreement: Agreement) -> kafka.Topic:
+    """A feed's topic: one partition, so that its numbers grow with its offsets."""
+    return kafka.Topic(agreement.topic, 1, kafka.FEED)
 
 
 def events(name: str, contract: Contract) -> kafka.Topic:

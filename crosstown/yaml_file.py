@@ -54,8 +54,10 @@ for _tag, _pattern, _first in (
                                   list(_first))  # fmt: skip
 
 
-def read_yaml(path: Path, model: type[Model]) -> Model:
-    """The file as `model`; raises `Stop` with file and line where it can't be that."""
+def read_yaml(
+    path: Path, model: type[Model], about: str = "docs/decisions/0006 says what may stand there"
+) -> Model:
+    """The file as `model`; raises `Stop` with file and line, and with `about`, where it can't be that."""
     try:
         text = path.read_text("utf-8")
         node = yaml.compose(text, _Loader)
@@ -77,7 +79,7 @@ def read_yaml(path: Path, model: type[Model]) -> Model:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         raise Stop(f"{path}:{line_of(node, first['loc'])}: {where}: {first['msg']}",
-                   mend="docs/decisions/0006 says what may stand there") from None  # fmt: skip
+                   mend=about) from None  # fmt: skip
 
 
 def read_plain(path: Path) -> Any:

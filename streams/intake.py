@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
 from confluent_kafka import Message
 
@@ -15,7 +16,7 @@ from crosstown.contract_files import ContractFiles
 from crosstown.dead_letter import dead_letter
 from crosstown.erasures import Key
 from crosstown.errors import Refused, Unavailable
-from crosstown.intake import EVERY_PARTITION, Accepted, Intake
+from crosstown.intake import CONTRACT, EVERY_PARTITION, Accepted, Intake
 from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
 from crosstown.program import Program, main
@@ -24,6 +25,12 @@ from crosstown.repository import Repository
 from crosstown.transact import Lost, Output, run_stateless
 
 log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=4_096)
+def _under(contract: str) -> list[tuple[str, bytes]]:
+    """The header that names a contract."""
+    return [(CONTRACT, contract.encode())]
 
 
 class Shell:
@@ -58,7 +65,7 @@ class Shell:
                 counts[agency, contract] += 1
                 everywhere = range(self._shards) if partition == EVERY_PARTITION else (partition,)
                 for one in everywhere:
-                    yield Output(self._accepted, key, self._frame + body, one)
+                    yield Output(self._accepted, key, self._frame + body, one, _under(contract))
         for message, why in refusals:
             metrics.dead_letters.labels("intake", why.reason).inc()
             yield dead_letter(message, why, self._dead, closed=self._closes(message, why))

@@ -50,7 +50,7 @@ class Copying:
                             message.partition(), message.offset(), error)  # fmt: skip
                 continue
             for partition in where:
-                yield Output(self._topic, key, value, partition)
+                yield Output(self._topic, key, value, partition, message.headers())
 
     def _where(self, value: bytes | None) -> range | tuple[int]:
         """Erasures hold in every shard; a tombstone doesn't say whose it was, and harms nowhere."""

@@ -128,9 +128,18 @@ class Agreement(_Ours):
 
     @property
     def terms(self) -> str:
-        """SHA-256 of all that it says, 64 hex digits: what is accepted is these terms and no others."""
-        said: dict[str, Any] = self.model_dump(mode="json")
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of `text`, 64 hex digits: what is accepted is these terms and no others."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """All that it says, as JSON with its keys in order; what is as usual is left out.
+
+        So a later Crosstown, which knows more that may be said, has the same terms of the same file: what
+        was accepted stays accepted. What is usual must never change.
+        """
+        said: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(said, sort_keys=True)
 
     @property
     def topic(self) -> str:

@@ -32,6 +32,8 @@ class Word:
     because: str = ""
     of: str = ""
     """Of whom something is requested."""
+    text: str = ""
+    """The terms that are accepted, themselves, as JSON: what was accepted can be read when the file is gone."""
 
     @property
     def key(self) -> bytes:
@@ -57,17 +59,20 @@ def standing(agreement: Agreement, words: Iterable[Word], now: int) -> Standing:
     """Where an agreement stands at `now`, by all that was said of it up to then.
 
     It holds once every party has accepted its present terms, from `start` to `end` (a handshake: 90
-    days from the last acceptance), unless a party has revoked it, which is final for its id.
+    days from the last acceptance, and 90 more once all have accepted again), unless a party has revoked
+    it. That is final for its id, and holds whatever the clock was by which it was said: who asks of an
+    earlier time gives the words of that time.
     """
-    said = sorted((w for w in words if w.agreement == agreement.id and w.said_at <= now),
-                  key=lambda w: (w.said_at, w.key))  # fmt: skip
-    accepted = {
-        w.party: w.said_at for w in said if w.word == "accepted" and w.terms == agreement.terms
-    }
+    of_it = [
+        w for w in words if w.agreement == agreement.id and w.party in agreement.parties
+    ]  # fmt: skip
+    of_it.sort(key=lambda w: (w.said_at, w.key))
+    said = [w for w in of_it if w.said_at <= now]
+    accepted = accepted_by(agreement, said)
     waiting = [party for party in agreement.parties if party not in accepted]
-    begins, ends = _term(agreement, max(accepted.values(), default=0) if not waiting else 0)
-    for word in said:
-        if word.word == "revoked" and word.party in agreement.parties:
+    begins, ends, _ = _term(agreement, said)
+    for word in of_it:
+        if word.word == "revoked":
             return Standing(
                 "revoked", f"{word.party} has revoked it: {word.because}", begins, word.said_at
             )
@@ -85,10 +90,54 @@ def standing(agreement: Agreement, words: Iterable[Word], now: int) -> Standing:
     return Standing("in force", f"until {_day(ends)}", begins, ends)
 
 
-def _term(agreement: Agreement, last_accepted: int) -> tuple[int, int]:
+def accepted_by(agreement: Agreement, words: Iterable[Word]) -> dict[str, int]:
+    """Which parties have accepted the present terms, and when they did so last."""
+    return {
+        w.party: w.said_at
+        for w in sorted(words, key=lambda w: w.said_at)
+        if w.word == "accepted" and w.terms == agreement.terms and w.party in agreement.parties
+        and w.agreement == agreement.id
+    }  # fmt: skip
+
+
+def missing(agreement: Agreement, words: Iterable[Word]) -> tuple[str, ...]:
+    """Whose acceptance is missing for it to hold; of a handshake that held already, to hold longer."""
+    said = sorted(
+        (w for w in words if w.agreement == agreement.id), key=lambda w: (w.said_at, w.key)
+    )
+    accepted = (
+        _term(agreement, said)[2] if agreement.kind == "handshake" else accepted_by(agreement, said)
+    )
+    return tuple(party for party in agreement.parties if party not in accepted)
+
+
+def _term(agreement: Agreement, said: list[Word]) -> tuple[int, int, set[str]]:
+    """When it begins and ends, and who has accepted since; a handshake from round to round.
+
+    In a round all parties accept; one alone can't make it hold for longer.
+    """
     if agreement.start and agreement.end:
-        return _midnight(agreement.start), _midnight(agreement.end)
-    return last_accepted, last_accepted + HANDSHAKE_DAYS * DAY if last_accepted else 0
+        return _midnight(agreement.start), _midnight(agreement.end), set()
+    begins = ends = 0
+    round_: set[str] = set()
+    for word in said:
+        ours = word.party in agreement.parties and word.terms == agreement.terms
+        if word.word != "accepted" or not ours:
+            continue
+        round_.add(word.party)
+        if round_ == set(agreement.parties):
+            begins = begins if begins and word.said_at < ends else word.said_at
+            ends = word.said_at + HANDSHAKE_DAYS * DAY
+            round_ = set()
+    return begins, ends, round_
+
+
+def delete_by(agreement: Agreement, standing: Standing) -> int:
+    """By when the receiver must have deleted what it got, microseconds UTC; 0: it needn't, or not yet."""
+    over = standing.state in ("revoked", "expired")
+    if not over or agreement.delete_within_days is None:
+        return 0
+    return standing.ends + agreement.delete_within_days * DAY
 
 
 def shared_since(agreement: Agreement, standing: Standing) -> int:

@@ -1,1 +1,1 @@
-"""Who saw what: a log of every delivery that nobody can change unnoticed."""
+"""Who saw what: the access log, its chains and signatures, and what can be asked of it."""

@@ -32,6 +32,7 @@ _TITLES: Final = {
     "alerts.pickup": "Hand-offs that nobody picked up",
     "agreements": "What parties say of agreements: asked, accepted, declined, revoked",
     "delivered": "What each feed last said of each thing",
+    "access": "The access log: who was given what under which agreement",
 }
 _KEYS: Final = {
     "accepted": "event_id:known_at:content:via",
@@ -41,6 +42,7 @@ _KEYS: Final = {
     "alerts.pickup": "UUIDv5 of [jurisdiction, record]",
     "agreements": "agreement:said_at:word:party",
     "delivered": "agreement/thing",
+    "access": "the chain: a program and its slot",
 }
 
 
@@ -56,6 +58,8 @@ def own_topics() -> list[OwnTopic]:
 def _kept(config: Any) -> str:
     if "delete" not in config["cleanup.policy"]:
         return "the newest message of each key, without limit"
+    if config["retention.ms"] == "-1":
+        return "every message, without limit"
     days = int(config["retention.ms"]) // 86_400_000
     newest = "the newest message of each key, " if "compact" in config["cleanup.policy"] else ""
     return f"{newest}for {days} days"

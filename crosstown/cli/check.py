@@ -35,7 +35,8 @@ def command(
 ) -> None:
     """Try every rule on every contract: schema, mapping, examples, versions, sensitivity, owner.
 
-    Ends with 3 where something is wrong. Each rule: docs/decisions/0015.
+    And on every agreement: parties, fields, basis, filter, dates. Ends with 3 where something is wrong.
+    Each rule: docs/decisions/0015, of agreements 0023.
 
     Examples: `crosstown check`, `crosstown check schemas -o github`
     """
@@ -49,6 +50,7 @@ def command(
         case Form.JSON:
             print_json({
                 "path": str(folder), "contracts": found.contracts, "versions": found.versions,
+                "agreements": found.agreements,
                 "findings": [
                     {"file": str(one.file), "line": one.line, "rule": one.rule, "what": one.what,
                      "mend": one.mend}
@@ -64,8 +66,8 @@ def command(
             say(findings)
             wrong = _many(len(findings), "finding") if findings else "all hold"
             (err if findings else out).print(
-                f"{_many(found.contracts, 'contract')} in {_many(found.versions, 'version')}"
-                f" under {folder}: {wrong}",
+                f"{_many(found.contracts, 'contract')} in {_many(found.versions, 'version')} and"
+                f" {_many(found.agreements, 'agreement')} under {folder}: {wrong}",
                 markup=False,
             )
     if findings:

@@ -17,6 +17,7 @@ DEAD_LETTER: Final = _load("dead_letter.avsc")
 ALERT: Final = _load("alert.avsc")
 AGREEMENT_WORD: Final = _load("agreement_word.avsc")
 DELIVERED: Final = _load("delivered.avsc")
+ACCESS: Final = _load("access.avsc")
 
 TOPICS: Final = {
     "accepted": ACCEPTED,
@@ -26,6 +27,7 @@ TOPICS: Final = {
     "alerts.pickup": ALERT,
     "agreements": AGREEMENT_WORD,
     "delivered": DELIVERED,
+    "access": ACCESS,
 }
 
 

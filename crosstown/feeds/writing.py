@@ -1,0 +1,107 @@
+"""The one way to write feeds: messages and what is noted of them in `delivered`, in one transaction.
+
+There is one writer of feeds. Its transactional id fences an earlier one off; who was fenced off ends.
+Whether a commit of unknown outcome went in is read in `delivered`, never guessed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from crosstown import kafka, metrics
+from crosstown.errors import Unavailable
+from crosstown.program import Program
+from crosstown.transact import CALL, Output
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 3
+"""How often a batch is written before everything is begun anew."""
+_FENCED: Final = (
+    KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED,  # noqa: SLF001
+)  # fmt: skip
+
+
+class FencedOff(Exception):
+    """Another writer of feeds has taken over."""
+
+
+class Writing:
+    """The producer of all feeds."""
+
+    def __init__(self, program: Program) -> None:
+        self._name = program.name
+        self._config = kafka.producer(
+            program.settings, program.endpoints, transactional_id=f"{program.name}-0",
+            transaction_timeout_ms=10_000, message_max_bytes=2_000_000, linger_ms=5,
+        )  # fmt: skip
+        self._producer: Producer | None = None
+
+    def open(self) -> None:
+        """Settle what an earlier writer left open, and fence it off; raises `Unavailable`.
+
+        Must come before `delivered` is read.
+        """
+        if self._producer is not None:
+            return
+        producer = Producer(self._config)
+        try:
+            producer.init_transactions(CALL)
+        except KafkaException as error:
+            raise Unavailable(f"no transaction coordinator: {error.args[0].str()}") from None
+        self._producer = producer
+
+    def write(self, outputs: Sequence[Output], went_in: Callable[[], bool]) -> None:
+        """Write outputs as one; `went_in` looks whether they are in after all.
+
+        Raises `Unavailable` where they aren't in after some attempts, or it can't be known now: then
+        the state must be made anew. Raises `FencedOff`.
+        """
+        for _ in range(ATTEMPTS):
+            self.open()
+            try:
+                self._attempt(outputs)
+            except KafkaException as error:
+                if not self._aborted(error.args[0]):
+                    self.open()
+                    if went_in():
+                        return
+            else:
+                metrics.transactions.labels(self._name, "committed").inc()
+                return
+        raise Unavailable(f"a batch for feeds wasn't written after {ATTEMPTS} attempts")
+
+    def _attempt(self, outputs: Sequence[Output]) -> None:
+        producer = self._producer
+        assert producer is not None  # noqa: S101
+        producer.begin_transaction()
+        for topic, key, value, partition, _ in outputs:
+            while True:
+                try:
+                    producer.produce(topic, value, key, partition)
+                except BufferError:
+                    producer.poll(0.1)
+                else:
+                    break
+        producer.commit_transaction(CALL)
+
+    def _aborted(self, error: KafkaError) -> bool:
+        """Whether it is known that nothing went in; without that the producer goes."""
+        log.warning("transaction not committed: %s", error.str())
+        if error.fatal() or error.code() in _FENCED:
+            metrics.transactions.labels(self._name, "fenced").inc()
+            raise FencedOff
+        producer, self._producer = self._producer, None
+        if producer is not None and error.txn_requires_abort():
+            try:
+                producer.abort_transaction(CALL)
+            except KafkaException as also:
+                log.warning("nor aborted: %s", also.args[0].str())
+            else:
+                self._producer = producer
+        metrics.transactions.labels(self._name, "aborted" if self._producer else "unknown").inc()
+        return self._producer is not None
