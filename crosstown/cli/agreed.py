@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,10 +140,20 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
     for word in words:
         old = "" if word.word != "accepted" or word.terms == found.terms else ", of earlier terms"
         why = f": {word.because}" if word.because else ""
-        out.print(
-            f"  {iso(word.said_at)} {word.word} by {word.by} for {word.party}{old}{why}",
-            markup=False,
-        )
+        out.print(f"  {iso(word.said_at)} {word.word} by {word.by} for {word.party}{old}{why}",
+                  markup=False)  # fmt: skip
+    _show_example(example(found, repository), found.receiver)
+
+
+def _show_example(one: dict[str, Any] | None, receiver: str) -> None:
+    if one is None:
+        out.print("None of the contracts' examples is covered, so none is shown.")
+        return
+    for several in ("entries", "links"):
+        if several in one["said"]:
+            one["said"][several] = one["said"][several][:1]
+    out.print(f"What {receiver} would get, made of the contracts' own examples:", markup=False)
+    out.print(json.dumps(one, ensure_ascii=False, indent=1), markup=False)
 
 
 def _steward(one: dict[str, Any]) -> str:
