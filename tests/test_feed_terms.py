@@ -131,9 +131,14 @@ def test_changed_terms_repeat_what_they_do_not_change() -> None:
 
 @pytest.mark.parametrize("gives", ["events", "timelines"])
 def test_a_field_more_or_less_is_not_told(gives: str) -> None:
-    for fields in (["step", "area"], ["area"]):
-        _, more = changed(agreement("field", gives=gives, envelope=["step"]),
-                          agreement("field", gives=gives, envelope=fields),
+    """Also where one empty field takes the place of another."""
+    for before, after in (
+        (["step"], ["step", "area"]),
+        (["step"], ["area"]),
+        (["area"], ["channel"]),
+    ):
+        _, more = changed(agreement("field", gives=gives, envelope=before),
+                          agreement("field", gives=gives, envelope=after),
                           say(A, 0, REQUESTS), say(B, 900, REQUESTS))  # fmt: skip
         assert more == 2
 
