@@ -79,6 +79,14 @@ gateway_events: Final = Counter(
     "Events pushed to the gateway by status: 202 in Kafka, 403 and 422 refused, 503 to be sent again.",
     ["agency", "status"],
 )
+gateway_messages: Final = Counter(
+    "crosstown_gateway_messages",
+    "Messages of feeds that were noted and then handed out, by agreement and way.",
+    ["agreement", "way"],
+)
+gateway_streams: Final = Gauge(
+    "crosstown_gateway_streams", "Streams of a feed that are open at the gateway.", ["agreement"]
+)
 schemas: Final = Gauge("crosstown_registry_schemas", "Schemas that the registry holds.")
 alerts: Final = Counter("crosstown_alerts", "Alerts that were sent.", ["rule"])
 alerts_counted: Final = Gauge(

@@ -1,6 +1,7 @@
-"""The gateway: agencies publish over HTTP; an answer says that Kafka has it.
+"""The gateway: agencies publish over HTTP, an answer says that Kafka has it; and read their feeds.
 
 POST /events ──> key ──> contract ──> events.<agency>.<contract> ──> the receipt
+GET /feeds/... <── noted <── key and agreement <── feed.<agreement>, agreements
 """
 
 from __future__ import annotations
@@ -8,12 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
+from crosstown.agreements.following import Following
+from crosstown.audit.log import AccessLog
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Key
 from crosstown.errors import Stop, Unavailable
 from crosstown.gateway.app import application
 from crosstown.gateway.delivery import Delivery
+from crosstown.gateway.entry import Entry
+from crosstown.gateway.feeds.noting import Noting
+from crosstown.gateway.feeds.past import Past
+from crosstown.gateway.feeds.routes import Feeds
+from crosstown.gateway.feeds.serving import Serving
+from crosstown.gateway.feeds.tails import Tails
 from crosstown.gateway.judge import Judge
 from crosstown.gateway.listening import Address, address, listening, load
 from crosstown.gateway.publishing import Contracts, Publishing
@@ -41,7 +52,9 @@ def run(program: Program) -> None:
 
 async def _serve(program: Program, at: Address, delivery: Delivery) -> None:
     keys = KeysNow(KeyFile(program.home.keys))
-    publishing = Publishing(_contracts(program), keys, delivery, program.settings.gateway_rate)
+    contracts = _contracts(program)
+    entry = Entry(keys, contracts.declared)
+    publishing = Publishing(contracts, entry, delivery, program.settings.gateway_rate)
 
     def not_ready() -> str:
         try:
@@ -51,18 +64,50 @@ async def _serve(program: Program, at: Address, delivery: Delivery) -> None:
         return delivery.away or delivery.unregistered
 
     try:
-        async with listening(application(publishing, not_ready), at):
-            program.ready(url=at.url)
-            log.info("listens at %s", at.url)
-            await _look_after(program, at, delivery)
+        async with _feeds(program, entry, delivery) as (serving, fatal):
+            app = application(publishing, Feeds(entry, serving), not_ready)
+            async with listening(app, at):
+                program.ready(url=at.url)
+                log.info("listens at %s", at.url)
+                await _look_after(program, at, delivery, fatal)
+                serving.close()
     finally:
         publishing.close()
 
 
-async def _look_after(program: Program, at: Address, delivery: Delivery) -> None:
+@asynccontextmanager
+async def _feeds(
+    program: Program, entry: Entry, delivery: Delivery
+) -> AsyncIterator[tuple[Serving, Callable[[], str]]]:
+    """All that reads for feeds, and why it can't go on, if it can't."""
+    where = program.settings, program.endpoints
+    following, tails = Following(*where).start(), Tails(*where).start()
+    past, access = Past(*where), AccessLog(*where, f"gateway-{program.settings.slot}")
+    noting = Noting(access)
+    serving = Serving(entry, following, tails, past, noting, delivery.registry.schema)
+    watching = asyncio.create_task(serving.watch())
+    try:
+        yield (
+            serving,
+            lambda: (
+                following.fatal
+                or tails.fatal
+                or ("feeds are watched no more" if watching.done() else "")
+            ),
+        )
+    finally:
+        watching.cancel()
+        closed = (asyncio.to_thread(one.close) for one in (following, tails, past, access))
+        await asyncio.gather(*closed)
+        noting.close()
+
+
+async def _look_after(
+    program: Program, at: Address, delivery: Delivery, fatal: Callable[[], str]
+) -> None:
     """Look now and then whether events could be sent, and for a renewed certificate, until the end."""
     certified = _certified(program)
-    while not program.stopping.is_set() and not delivery.fatal:
+    while not program.stopping.is_set() and not delivery.fatal and not fatal():
         await asyncio.to_thread(delivery.look)
         if at.tls and certified != (certified := _certified(program)):
             try:
@@ -71,6 +116,8 @@ async def _look_after(program: Program, at: Address, delivery: Delivery) -> None
             except Stop as error:
                 log.error("going on with the certificate as it was: %s", error)  # noqa: TRY400
         await asyncio.to_thread(program.stopping.wait, LOOK_EVERY)
+    if fatal():
+        raise Unavailable(fatal())
 
 
 def _certified(program: Program) -> tuple[int, ...]:

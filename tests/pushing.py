@@ -97,17 +97,23 @@ class Own:
 
 @contextmanager
 def own_gateway(installation: Installation, home: Path, **env: str) -> Iterator[Own]:
-    """Start one, wait until it's ready, end it."""
+    """Start one at an installation's cluster, wait until it's ready, end it."""
     where = installation.where
     how = login(installation.settings, where)
     named = f"http://{how['sasl.username']}:{how['sasl.password']}@"
-    ours = {"CROSSTOWN_HOME": str(home), "CROSSTOWN_BOOTSTRAP": where.bootstrap,
-            "CROSSTOWN_REGISTRY": where.registry.replace("http://", named),
-            "CROSSTOWN_KAFKA": json.dumps(how)}  # fmt: skip
+    with gateway(home, CROSSTOWN_BOOTSTRAP=where.bootstrap, CROSSTOWN_KAFKA=json.dumps(how),
+                 CROSSTOWN_REGISTRY=where.registry.replace("http://", named), **env) as own:  # fmt: skip
+        yield own
+
+
+@contextmanager
+def gateway(home: Path, **env: str) -> Iterator[Own]:
+    """Start one as the environment says, wait until it's ready, end it."""
+    (home / "run" / "gateway.json").unlink(missing_ok=True)
     log = home / "gateway.log"
-    with log.open("wb") as file:
-        process = subprocess.Popen([sys.executable, "-m", "streams.gateway"], stdout=file,
-                                   stderr=file, env={**os.environ, **ours, **env})  # fmt: skip
+    with log.open("ab") as file:
+        process = subprocess.Popen([sys.executable, "-m", "streams.gateway"], stdout=file, stderr=file,
+                                   env={**os.environ, "CROSSTOWN_HOME": str(home), **env})  # fmt: skip
     own = Own(home, process, log)
     try:
         until(lambda: (home / "run" / "gateway.json").exists() or process.poll() is not None)

@@ -1,7 +1,4 @@
-"""The gateway's routes: publishing, what it serves, whether it lives.
-
-What else it serves later (feeds) is another module with handlers of its own and a line in `routes`.
-"""
+"""The gateway's routes: publishing, feeds, what it serves, whether it lives."""
 
 from __future__ import annotations
 
@@ -16,6 +13,7 @@ from aiohttp import web
 
 from crosstown import metrics
 from crosstown.gateway import openapi
+from crosstown.gateway.feeds.routes import Feeds
 from crosstown.gateway.problems import Problem, answered, of_http
 from crosstown.gateway.publishing import ABOUT, Publishing
 
@@ -24,7 +22,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def application(publishing: Publishing, not_ready: Callable[[], str]) -> web.Application:
+def application(
+    publishing: Publishing, feeds: Feeds, not_ready: Callable[[], str]
+) -> web.Application:
     """All routes; `not_ready` says why nothing could be published now, empty where it could."""
 
     async def livez(_request: web.Request) -> web.Response:
@@ -42,6 +42,7 @@ def application(publishing: Publishing, not_ready: Callable[[], str]) -> web.App
     app = web.Application(middlewares=[_every_request])
     app.add_routes([
         web.post("/events", publishing.post),
+        *feeds.routes(),
         web.get("/openapi.json", described),
         web.get("/livez", livez),
         web.get("/readyz", readyz),
@@ -68,7 +69,7 @@ async def _every_request(request: web.Request, handler: Handler) -> web.StreamRe
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "elsewhere"
     metrics.gateway_requests.labels(route, str(response.status)).inc()
-    if route == "/events" or response.status >= 500:
+    if ABOUT in request or response.status >= 500:
         _note(request, route, response.status, began)
     return response
 

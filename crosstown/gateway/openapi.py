@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from crosstown.cloudevents import BATCH, MAX_ATTRIBUTE, MAX_BODY, MAX_EVENTS, STRUCTURED
+from crosstown.gateway.feeds import described
 
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": MAX_ATTRIBUTE}
 _EVENT: Final = {
@@ -97,9 +98,10 @@ def document() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Crosstown gateway", "version": "1",
-                 "description": "Agencies publish events over HTTPS."},
+                 "description": "Agencies publish events over HTTPS, and read the feeds that were agreed."},
         "paths": {
             "/events": {"post": publish},
+            **described.paths(_problem),
             "/livez": {"get": _looked("alive", "It answers.")},
             "/readyz": {"get": _looked("ready", "Events can be published.", "503")},
             "/openapi.json": {"get": _looked("openapi", "This document.")},
@@ -109,6 +111,7 @@ def document() -> dict[str, Any]:
             "schemas": {
                 "Event": _EVENT, "Verdict": _VERDICT, "Problem": _PROBLEM,
                 "Answer": {"type": "object", "required": list(_COUNTS), "properties": _COUNTS},
+                **described.SCHEMAS,
             },
         },
     }  # fmt: skip

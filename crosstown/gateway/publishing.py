@@ -15,13 +15,13 @@ from aiohttp import web
 from crosstown import metrics
 from crosstown.checked import Checked
 from crosstown.cloudevents import MAX_BODY, Broken, CloudEvent, events
-from crosstown.errors import Refused, Stop
+from crosstown.errors import Refused
 from crosstown.gateway.bucket import Buckets
 from crosstown.gateway.delivery import Delivery, Missing, Outcome
+from crosstown.gateway.entry import Entry
 from crosstown.gateway.judge import Judge
-from crosstown.gateway.problems import Problem, answered, come_back, unauthorized
+from crosstown.gateway.problems import Problem, answered, come_back
 from crosstown.gateway.verdict import AGAIN, Verdict, answer
-from crosstown.keys import Keys, who
 
 ABOUT: Final = "about"
 """Where a request notes what its line in the log says."""
@@ -83,9 +83,9 @@ class Publishing:
     """Takes events from whoever has an agency's key."""
 
     def __init__(
-        self, contracts: Contracts, keys: Callable[[], Keys], delivery: Delivery, rate: float
-    ) -> None:
-        self._contracts, self._keys, self._delivery = contracts, keys, delivery
+        self, contracts: Contracts, entry: Entry, delivery: Delivery, rate: float
+    ) -> None:  # fmt: skip
+        self._contracts, self._entry, self._delivery = contracts, entry, delivery
         self._buckets = Buckets(rate)
         self._judging = ThreadPoolExecutor(1, "judge")
         self._reading = 0
@@ -94,7 +94,7 @@ class Publishing:
         """The answer to one request; `Problem` where it's refused as a whole."""
         about: dict[str, Any] = {}
         request[ABOUT] = about
-        agency = about["agency"] = self._agency(request)
+        agency = about["agency"] = self._entry.agency(request)
         wait = self._buckets.wait(agency, time.monotonic())
         if wait:
             raise come_back(429, "too-many-requests", "more events than agreed a second", wait)
@@ -141,19 +141,6 @@ class Publishing:
         about["refused"] = Counter(one.reason for one in verdicts if one.reason)
         status, said = answer(verdicts)
         return answered(status, said, {"Retry-After": "2"} if status == AGAIN else None)
-
-    def _agency(self, request: web.Request) -> str:
-        """Whose key came along; `Problem` 401 where it's nobody's."""
-        scheme, _, said = request.headers.get("Authorization", "").partition(" ")
-        said = said.strip()
-        try:
-            keys = self._keys()
-        except Stop:
-            raise come_back(503, "not-ready", "the keys can't be read now", 5) from None
-        agency = who(keys, said, time.time_ns() // 1000) if scheme.lower() == "bearer" else ""
-        if not agency or not self._contracts.declared(agency):
-            raise unauthorized(said=bool(said))
-        return agency
 
     def close(self) -> None:
         """Judge no more."""

@@ -1,0 +1,1 @@
+"""Feeds over HTTP: what an agreement gives, as lines of JSON, as a stream, or waited for."""
