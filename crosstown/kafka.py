@@ -64,6 +64,7 @@ def own_topics(
         Topic("agreements", 1, COMPACT),
         Topic("delivered", 1, COMPACT | forgets),
         Topic("access", 1, EVENTS),
+        Topic("webhooks", 1, COMPACT),
     ]
 
 

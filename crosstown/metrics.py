@@ -79,6 +79,19 @@ gateway_events: Final = Counter(
     "Events pushed to the gateway by status: 202 in Kafka, 403 and 422 refused, 503 to be sent again.",
     ["agency", "status"],
 )
+webhook_calls: Final = Counter(
+    "crosstown_webhook_calls",
+    "Calls of receivers' webhooks by what they came to: taken, refuses, again, gone, not called.",
+    ["agreement", "outcome"],
+)
+webhook_number: Final = Gauge(
+    "crosstown_webhook_number", "The last number that a webhook's receiver has taken.", ["agreement"]
+)
+webhook_failing: Final = Gauge(
+    "crosstown_webhook_failing_seconds",
+    "For how long a webhook's receiver has taken nothing of what was sent, 0 while it works.",
+    ["agreement"],
+)
 gateway_messages: Final = Counter(
     "crosstown_gateway_messages",
     "Messages of feeds that were noted and then handed out, by agreement and way.",

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     """Whether it may listen to other machines without TLS: what stands before it has HTTPS."""
     gateway_rate: float = Field(default=1_000.0, gt=0)
     """Events a second that one agency may push, on average."""
+    webhook_allow: tuple[str, ...] = ()
+    """Networks, as a JSON array, in which webhooks may be called though they aren't public."""
+    webhook_days: float = Field(default=7.0, gt=0)
+    """After so many days in which a receiver took nothing its webhook is given up."""
+    webhook_heartbeat: float = Field(default=900.0, gt=0)
+    """Seconds of silence after which a receiver is told that there is nothing new."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

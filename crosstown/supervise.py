@@ -36,6 +36,7 @@ PROGRAMS: Final[dict[str, str]] = {
     "feeds": "streams.feeds",
     "eraser": "streams.eraser",
     "gateway": "streams.gateway",
+    "webhooks": "streams.webhooks",
 }
 """Every program and its module, in the order of the data; each in the frame of `program.main`."""
 

@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "tail": "crosstown.cli.tail",
     "dead-letters": "crosstown.cli.dead_letters",
     "key": "crosstown.cli.key",
+    "feed": "crosstown.cli.feed",
+    "webhook": "crosstown.cli.webhook",
     "agencies": "crosstown.cli.agencies",
     "agreements": "crosstown.cli.agreements",
     "new": "crosstown.cli.new",

@@ -17,6 +17,7 @@ DEAD_LETTER: Final = _load("dead_letter.avsc")
 ALERT: Final = _load("alert.avsc")
 AGREEMENT_WORD: Final = _load("agreement_word.avsc")
 DELIVERED: Final = _load("delivered.avsc")
+WEBHOOK_PLACE: Final = _load("webhook_place.avsc")
 ACCESS: Final = _load("access.avsc")
 
 TOPICS: Final = {
@@ -27,6 +28,7 @@ TOPICS: Final = {
     "alerts.pickup": ALERT,
     "agreements": AGREEMENT_WORD,
     "delivered": DELIVERED,
+    "webhooks": WEBHOOK_PLACE,
     "access": ACCESS,
 }
 
