@@ -71,7 +71,9 @@ async def streams(own, agreements, riverton):
         f"{CLIENTS} streams of {len(agreements)} feeds, {PER_SECOND} messages/s:"
         f" {len(seen):,} of {expected:,} arrived, {len(seen) / took:,.0f}/s"
     )
-    print(f"  late: median {at(0.5):.0f} ms, 99 of 100 within {at(0.99):.0f} ms, all {at(1):.0f} ms")
+    print(
+        f"  late: median {at(0.5):.0f} ms, 99 of 100 within {at(0.99):.0f} ms, all {at(1):.0f} ms"
+    )
     print(
         f"  gateway: {before / 1e6:.0f} MB before, {opened / 1e6:.0f} MB with all open,"
         f" {process.memory_info().rss / 1e6:.0f} MB at the end; {spent / took:.0%} of a core"

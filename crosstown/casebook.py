@@ -160,6 +160,10 @@ class Casebook:
         self._upsert("raw_handoffs", 2, _HANDOFF, [
             (key, *astuple(one)) for key, m in measured for one in m.handoffs
         ])  # fmt: skip
+        self._upsert("raw_enrichments", 2, ("case_id", "by_agency", "for_agency", "at"), [
+            (key, one.by_agency, one.for_agency, one.at)
+            for key, m in measured for one in m.enrichments
+        ])  # fmt: skip
 
     def _write_letters(self, batch: _Batch) -> None:
         self._upsert("raw_dead_letters", 2, _LETTER, batch.letters)
@@ -225,7 +229,7 @@ class Casebook:
 
 _OF_CASE: Final = (
     "raw_cases", "raw_vias", "raw_links", "raw_people", "raw_measures", "raw_outcomes",
-    "raw_handoffs",
+    "raw_handoffs", "raw_enrichments",
 )  # fmt: skip
 """What a case's timeline says anew each time; places of a capped one stay."""
 _FORGET: Final = (

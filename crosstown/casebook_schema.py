@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Of the tables. Another version is read anew from the topics: nothing here exists only here."""
 
 TABLES: Final = """
@@ -59,6 +59,12 @@ create table raw_handoffs (
   case_id text, event_id text, record text not null, from_agency text not null,
   to_agency text not null, at {int} not null, picked_up {int}, primary key (case_id, event_id)
 );
+create table raw_enrichments (
+  case_id text, by_agency text, for_agency text not null, at {int} not null,
+  primary key (case_id, by_agency)
+);
+create index raw_enrichments_by on raw_enrichments (by_agency);
+create index raw_enrichments_for on raw_enrichments (for_agency);
 create table raw_versions (
   event_id text, content text, known_at {int}, via text,
   jurisdiction text not null, record text not null, agency text not null, type text not null,
@@ -79,6 +85,7 @@ create table raw_events (
   counts {int} not null, primary key (event_id, jurisdiction)
 );
 create index raw_events_by_record on raw_events (record, jurisdiction);
+create index raw_counts on raw_events (record) where type = 'source.counted';
 create table raw_dead_letters (
   "partition" {int}, "offset" {int}, key text not null, reason text not null, detail text not null,
   topic text not null, source_partition {int} not null, source_offset {int} not null,
@@ -113,7 +120,8 @@ select v.event_id, v.jurisdiction, v.record, v.agency, v.type, v.step,
 from raw_events e
 {counting}
 left join raw_records r on r.record = v.record and r.jurisdiction = v.jurisdiction
-where e.counts = 1 and v.type not like 'link.%' and v.type not like 'record.%'""",
+where e.counts = 1 and v.type not like 'link.%' and v.type not like 'record.%'
+  and v.type not like 'source.%'""",
     "versions": """
 select v.event_id, v.content, {at:v.known_at} as known_at, v.via, v.jurisdiction, v.record,
   v.agency, v.type, v.step, {at:v.occurred_at} as occurred_at, {at:v.due_at} as due_at,
@@ -149,6 +157,9 @@ select h.case_id, h.record, h.from_agency, nullif(h.to_agency, '') as to_agency,
   {at:h.at} as handed_off_at, {at:h.picked_up} as picked_up_at,
   (h.picked_up - h.at) / 1000000 as seconds, h.event_id
 from raw_handoffs h""",
+    "enrichments": """
+select n.case_id, n.for_agency, n.by_agency, {at:n.at} as first_added_at
+from raw_enrichments n""",
     "people": """
 select p.case_id, p.kind, p.agency, p.record, nullif(p.other, '') as other, p.why,
   {at:p.at} as said_at, p.event_id
@@ -186,6 +197,7 @@ SAYS: Final = {
     "measures": "a row a case: from first report to last close, handed back and forth, enriched",
     "outcomes": "a row a record of a case: open, resolved or closed, promised for when, reopened",
     "handoffs": "a row a hand-off: from whom to whom, when, and when it was picked up",
+    "enrichments": "which agency added something to a case that another had reported, while it was open",
     "people": "what staff said: these are one, these are not, this stands apart",
     "erasures": "what was ordered to be forgotten or held, by keyed hash",
     "dead_letters": "messages that could not be accepted, and why",

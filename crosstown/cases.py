@@ -233,6 +233,25 @@ class City:
         for spot in spots:
             self._spots.pop(spot, None)
 
+    def take(self, event: bytes) -> None:
+        """An event is no longer of this city, as if it had never been said; for feeds' timelines."""
+        head = self.events.pop(event, None)
+        if head is None:
+            return
+        if type(head.record) is Edge:
+            if self._muted.pop(event, None) is None and head.step != WITHDRAWN:
+                self._unsay(head, head.record)
+        elif not head.record.erased and head.step != WITHDRAWN:
+            self._discount(head)
+
+    def touched(self) -> tuple[list[Case], list[Record]]:
+        """The cases that changed since the last call, and the records that are in none any more."""
+        self._part()
+        cases, self._touched = list(self._touched), {}
+        alone = [record for record in self._alone if record.case is None]
+        self._alone.clear()
+        return cases, alone
+
     def sayings(self, event: bytes) -> tuple[Entry, ...]:
         """All contents of an event, the one that counts first; empty where it's forgotten."""
         head = self.events.get(event)
@@ -278,10 +297,7 @@ class City:
 
     def _settled(self) -> Iterator[tuple[list[Record], list[Entry]]]:
         """The touched cases, as members and entries in order, once each and taken apart if need be."""
-        while suspects := [case for case in self._touched if case.suspect]:
-            for case in suspects:
-                if case in self._touched:  # not joined meanwhile
-                    self._take_apart(case)
+        self._part()
         touched, self._touched = self._touched, {}
         for case in touched:
             members = case.members
@@ -293,6 +309,13 @@ class City:
                 entries = [entry for record in members for entry in record.entries]
                 entries.sort(key=timeline.in_order)
             yield members, entries
+
+    def _part(self) -> None:
+        """Take apart what an event was taken from."""
+        while suspects := [case for case in self._touched if case.suspect]:
+            for case in suspects:
+                if case in self._touched:  # not joined meanwhile
+                    self._take_apart(case)
 
     def _entry(
         self, event: bytes, content: bytes, fields: Mapping[str, Any], envelope: bytes, said: int,

@@ -29,8 +29,8 @@ from crosstown.mapping import Expression
 from crosstown.promises import promised
 from crosstown.questions import open_questions
 from crosstown.repository import (
-    Concern,
     ConcernsFile,
+    Repository,
     alone,
     contract_of,
     named,
@@ -121,7 +121,7 @@ def check(folder: Path, today: dt.date | None = None) -> Checked:
         if last is not None:
             contracts[name] = last
     broken = by_name.keys() - contracts.keys()
-    ground = _Ground(shipped_contracts(agencies) | contracts, agencies, concerns)
+    ground = Repository(folder, shipped_contracts(agencies) | contracts, {}, agencies, concerns, 0)
     agreements = list(
         agreement_findings(folder, ground, broken, today or dt.datetime.now(dt.UTC).date())
     )
@@ -148,15 +148,6 @@ def _versions(folder: Path) -> tuple[dict[str, list[tuple[int, Path]]], list[Fin
             elif file.with_suffix(".avsc").exists():
                 by_name.setdefault(f"{owner.name}/{number[0]}", []).append((number[1], file))
     return by_name, found
-
-
-@dataclass(frozen=True, slots=True)
-class _Ground:
-    """What agreements are held against: those contracts of a folder that hold, and everyone's."""
-
-    contracts: dict[str, Contract]
-    agencies: Agencies
-    concerns: dict[str, Concern]
 
 
 def _of_agreements(agreements: Iterable[Found]) -> Iterator[Finding]:

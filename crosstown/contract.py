@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from crosstown.agencies import ID, Agencies
+from crosstown.completeness.counted import ASIDE, CONTRACT, COUNTED
 from crosstown.envelope import VIAS, Envelope, check, envelope_of
 from crosstown.erasures import ANY_AGENCY, ERASED, HELD
 from crosstown.errors import Refused
@@ -30,8 +31,10 @@ EARLIEST: Final = -2_208_988_800_000_000
 LATEST: Final = 7_258_118_400_000_000
 """2200-01-01 UTC in microseconds."""
 UNDECLARED: Final = "undeclared_agency"
-_RESERVED = ("link.", "record.")
-_RESERVED_FOR = dict.fromkeys(KINDS, "any/links") | {ERASED: "any/erasures", HELD: "any/erasures"}
+_RESERVED = ("link.", "record.", ASIDE)
+_RESERVED_FOR = dict.fromkeys(KINDS, "any/links") | {
+    ERASED: "any/erasures", HELD: "any/erasures", COUNTED: CONTRACT,
+}  # fmt: skip
 _ERASURE = re.compile(r"^[^/]+/erasure/[0-9a-f]{8}\.[0-9a-f]{64}$")
 _REQUIRED = ("agency", "record", "type", "jurisdiction")
 _ID = re.compile(ID)
@@ -256,6 +259,8 @@ class Contract:
             if len(m.refs) != records or len(set(m.refs)) != records:
                 raise Refused("bad-saying", f"{m.type} needs {records} different records",
                               mend="name them in full: agency/register/number")  # fmt: skip
+        elif m.type == COUNTED:
+            return flags
         elif not _ERASURE.match(m.record):
             raise Refused("bad-erasure", "its record names nothing that could be erased",
                           mend="say it with crosstown erase or crosstown hold")  # fmt: skip

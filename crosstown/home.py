@@ -74,6 +74,11 @@ class Home:
         """Who may publish over HTTP: agencies' keys as hashes, readable by its owner only."""
         return self.path / "keys.json"
 
+    @property
+    def webhooks(self) -> Path:
+        """The secrets by which webhooks are signed, readable by its owner only."""
+        return self.path / "webhooks.json"
+
     def erasure_key(self, settings: Settings) -> bytes:
         """The secret under which erased records are named: the setting's, else this home's own.
 

@@ -111,7 +111,7 @@ class Intake:
         What was never opened is looked at as it is. Nobody has said of it what may be in it where
         there is no contract, or where the contract lets something be masked or refused.
         """
-        found = self.contracts.for_topic(topic)
+        found = self._topics.get(topic) or self.contracts.for_topic(topic)
         asked = found is None or found[0].rules.closes
         return refused.closed or (asked and any(map(in_bytes, parts)))
 

@@ -63,7 +63,9 @@ def own_topics(
         Topic("alerts.pickup", 1, ALERTS | forgets),
         Topic("agreements", 1, COMPACT),
         Topic("delivered", 1, COMPACT | forgets),
+        Topic("reciprocity", 1, COMPACT),
         Topic("access", 1, EVENTS),
+        Topic("webhooks", 1, COMPACT),
     ]
 
 

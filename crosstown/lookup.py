@@ -12,11 +12,12 @@ from typing import Any, Final
 from crosstown import as_of
 from crosstown.casebook import connect, erasures_of
 from crosstown.casebook_schema import SAYS, VERSION
+from crosstown.casebook_store import Store
 from crosstown.erasures import Key
 from crosstown.errors import NotFound, Unavailable
 from crosstown.figures import CASES, SECONDS, figures
 from crosstown.identity import slug
-from crosstown.measures import CONDITIONS, Measure
+from crosstown.measures import CONDITIONS, ENRICHED, Measure
 from crosstown.reading import read_timeline
 from crosstown.settings import Settings
 
@@ -86,6 +87,11 @@ class Lookup:
                 f"the casebook in {self._db.name} is of another Crosstown",
                 mend="start this one, it is read anew: crosstown down, crosstown up --detach",
             )
+
+    @property
+    def store(self) -> Store:
+        """The connection, for questions that are asked elsewhere."""
+        return self._db
 
     def close(self) -> None:
         """Give the connection back."""
@@ -297,7 +303,7 @@ class Lookup:
     def cases(
         self, *, agencies: int = 1, at_most: int = 0, place: str = "", written: str = "",
         jurisdiction: str = "", status: str = "", via: str = "", measure: Measure | None = None,
-        order: Order = Order.AGENCIES, now: int = 0,
+        order: Order = Order.AGENCIES, now: int = 0, enriched_by: str = "", enriched_for: str = "",
     ) -> Iterator[dict[str, Any]]:  # fmt: skip
         """A row a case, the ones with most agencies first; times in microseconds.
 
@@ -315,11 +321,12 @@ class Lookup:
             "      or place like '%:' || :like escape '\\'"
             "      or :written <> '' and place like '%:' || :written escape '\\'))"
             f" and {CONDITIONS[measure] if measure else ':now = :now'}"
+            f" and {ENRICHED}"
             f" order by {order.value} desc, c.record_count desc, c.first, c.case_id",
             {
                 "agencies": agencies, "most": at_most, "place": place, "like": _literal(place),
                 "written": _literal(written), "jurisdiction": jurisdiction, "status": status, "via": via,
-                "now": now,
+                "now": now, "by_agency": enriched_by, "for_agency": enriched_for,
             },
         )  # fmt: skip
         for start in range(0, len(rows), CHUNK):

@@ -59,6 +59,15 @@ class Handoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrichment:
+    """What `by_agency` first added to a case while the record that `for_agency` reported hadn't ended."""
+
+    for_agency: str
+    by_agency: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measures:
     """What is measured of a case; of one too large for its message only that."""
 
@@ -67,11 +76,17 @@ class Measures:
     last_close_at: int | None = None
     """When the last record ended; None while one is open."""
     ping_pong: bool = False
-    enriched: bool = False
     place_only: bool = False
     """Joined across agencies by place and time alone: nobody named another's record."""
     outcomes: tuple[Outcome, ...] = ()
     handoffs: tuple[Handoff, ...] = ()
+    enrichments: tuple[Enrichment, ...] = ()
+    """One for each agency that added something, by its first entry."""
+
+    @property
+    def enriched(self) -> bool:
+        """Whether anybody but the first reporter added something in time."""
+        return bool(self.enrichments)
 
 
 def measure(case: Mapping[str, Any]) -> Measures:
@@ -91,10 +106,10 @@ def measure(case: Mapping[str, Any]) -> Measures:
         first_report_at=min(reports, default=None),
         last_close_at=max(ends) if ends and case["status"] == "closed" else None,
         ping_pong=_returns(handoffs),
-        enriched=_enriched(entries),
         place_only=_place_only(case),
         outcomes=outcomes,
         handoffs=handoffs,
+        enrichments=tuple(_enrichments(entries)),
     )
 
 
@@ -150,21 +165,23 @@ def _returns(handoffs: Sequence[Handoff]) -> bool:
     )  # fmt: skip
 
 
-def _enriched(entries: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether others added something while the first reporter's record hadn't ended yet."""
+def _enrichments(entries: Sequence[Mapping[str, Any]]) -> Iterable[Enrichment]:
+    """What others added while the first reporter's record hadn't ended yet."""
     reports = [one for one in entries if one["step"] == "REPORTED"]
     if not reports:
-        return False
+        return
     first = min(reports, key=lambda one: (one["occurred_at"], one["event_id"]))
     at, agency = first["occurred_at"], first["agency"]
     ends = [one["occurred_at"] for one in entries
             if one["record"] == first["record"] and one["step"] in _ENDED]  # fmt: skip
     until = max(ends, default=None)
-    return any(
-        one["agency"] != agency and one["occurred_at"] >= at
-        and (until is None or one["occurred_at"] < until)
-        for one in entries
-    )  # fmt: skip
+    added: dict[str, int] = {}
+    for one in entries:
+        then = one["occurred_at"]
+        if one["agency"] != agency and then >= at and (until is None or then < until):
+            added[one["agency"]] = min(then, added.get(one["agency"], then))
+    for by, then in sorted(added.items()):
+        yield Enrichment(agency, by, then)
 
 
 def _place_only(case: Mapping[str, Any]) -> bool:
@@ -226,3 +243,9 @@ CONDITIONS: Final[Mapping[Measure, str]] = {
     Measure.TOO_LARGE: "m.whole = 0",
 }
 """Each as SQL over a case c of `raw_cases` and its m of `raw_measures`; `:now` in microseconds UTC."""
+ENRICHED: Final = (
+    "(:by_agency = '' and :for_agency = '' or exists (select 1 from raw_enrichments n"
+    " where n.case_id = c.case_id and :by_agency in ('', n.by_agency)"
+    " and :for_agency in ('', n.for_agency)))"
+)
+"""Cases that `:by_agency` enriched for `:for_agency`; empty: anybody."""

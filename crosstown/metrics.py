@@ -79,6 +79,21 @@ gateway_events: Final = Counter(
     "Events pushed to the gateway by status: 202 in Kafka, 403 and 422 refused, 503 to be sent again.",
     ["agency", "status"],
 )
+webhook_calls: Final = Counter(
+    "crosstown_webhook_calls",
+    "Calls of receivers' webhooks by what they came to: taken, refuses, again, gone, not called.",
+    ["agreement", "outcome"],
+)
+webhook_number: Final = Gauge(
+    "crosstown_webhook_number",
+    "The last number that a webhook's receiver has taken.",
+    ["agreement"],
+)
+webhook_failing: Final = Gauge(
+    "crosstown_webhook_failing_seconds",
+    "For how long a webhook's receiver has taken nothing of what was sent, 0 while it works.",
+    ["agreement"],
+)
 gateway_messages: Final = Counter(
     "crosstown_gateway_messages",
     "Messages of feeds that were noted and then handed out, by agreement and way.",
@@ -131,10 +146,48 @@ feed_ends: Final = Gauge(
     "When an agreement ends by its terms, seconds since 1970; 0 where that isn't known.",
     ["agreement"],
 )
+feed_fresh: Final = Gauge(
+    "crosstown_feed_fresh_seconds",
+    "How late, at most, an agreement wants its feed to be; 0 where it says nothing.",
+    ["agreement"],
+)
+feed_quiet: Final = Gauge(
+    "crosstown_feed_quiet_after_seconds",
+    "After how long without a message somebody is to be told, by the agreement.",
+    ["agreement"],
+)
 feed_refused: Final = Counter(
     "crosstown_feed_refused",
     "What feeds couldn't deal with: a message of accepted, an agreement that can't be carried out.",
     ["reason"],
+)
+reciprocity_events: Final = Gauge(
+    "crosstown_reciprocity_events",
+    "Events that an agency gives or gets under agreements in force, told.",
+    ["agency", "way"],
+)
+reciprocity_records: Final = Gauge(
+    "crosstown_reciprocity_records", "Records of these events.", ["agency", "way"]
+)
+reciprocity_untold: Final = Gauge(
+    "crosstown_reciprocity_untold",
+    "Events that agreements in force cover and whose receiver hasn't been told.",
+    ["agency", "way"],
+)
+reciprocity_after: Final = Gauge(
+    "crosstown_reciprocity_after_seconds",
+    "Median: given, from happening to being said; got, from being said to being told.",
+    ["agency", "way"],
+)
+reciprocity_enriched: Final = Gauge(
+    "crosstown_reciprocity_enriched_cases",
+    "Cases that an agency enriched for others (gives), or others for it (gets).",
+    ["agency", "way"],
+)
+reciprocity_requests: Final = Gauge(
+    "crosstown_reciprocity_requests",
+    "Requests that an agency asked for, or was asked, by what became of them.",
+    ["agency", "way", "answer"],
 )
 process_up: Final = Gauge(
     "crosstown_process_up", "1 while a supervised process runs and is ready, else 0.", ["process"]

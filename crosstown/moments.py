@@ -19,6 +19,11 @@ def moment(value: int) -> dt.datetime:
     return _EPOCH + dt.timedelta(microseconds=value)
 
 
+def day_of(value: int) -> str:
+    """The day on which a moment lies in UTC, YYYY-MM-DD."""
+    return moment(value).date().isoformat()
+
+
 def instant(text: str) -> int:
     """A time in ISO 8601 with its zone as microseconds UTC; raises `ValueError` saying how."""
     try:

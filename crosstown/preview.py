@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from crosstown.checked import Checked, Checker
+from crosstown.completeness.tally import Expected
 from crosstown.errors import Refused
 from crosstown.home import Home
 from crosstown.ledger import Ledger
 from crosstown.naming import Naming
-from crosstown.publish import STDIN, FileReport, check_call
+from crosstown.publish import STDIN, FileReport, check_call, tally_of
 from crosstown.rejects import closed
 from crosstown.repository import Repository
 from crosstown.settings import Settings
@@ -38,6 +39,7 @@ def preview(
     files: Sequence[Path],
     *,
     known_at: int | None = None,
+    expected: Mapping[Path, Expected] | None = None,
 ) -> list[Preview]:
     """Read the files as publishing would; nothing is sent, written or remembered."""
     known_at = check_call(files, known_at)
@@ -49,15 +51,18 @@ def preview(
     source = make(Naming(repository.agencies, names))
     source.survey([file for file in files if str(file) != STDIN])
     checker = Checker(repository, known_at, time.time_ns() // 1000)
-    return [_file(file, checker, source) for file in files]
+    reports = [FileReport(file, tally=tally_of(file, expected)) for file in files]
+    return [_file(report, checker, source) for report in reports]
 
 
-def _file(file: Path, checker: Checker, source: Source) -> Preview:
-    seen = Preview(FileReport(file))
+def _file(report: FileReport, checker: Checker, source: Source) -> Preview:
+    seen = Preview(report)
     shown = 0
     try:
-        for row in checker.rows(source, file):
-            seen.report.rows += 1
+        for row in checker.rows(source, report.file):
+            report.rows += 1
+            if report.tally is not None:
+                report.tally.row(closed(row) if isinstance(row, Reject) else row)
             if isinstance(row, Reject):
                 seen.report.reject(closed(row))
                 continue

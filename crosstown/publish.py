@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from crosstown.checked import HOUR, Checker
+from crosstown.completeness.counted import CONTRACT
+from crosstown.completeness.tally import MEND, Expected, Tally
 from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.ledger import Ledger
+from crosstown.moments import day_of
 from crosstown.naming import Naming
 from crosstown.rejects import Lines, Rejects, closed
 from crosstown.repository import Repository
 from crosstown.sending import PATIENCE, Sending
 from crosstown.settings import Settings
-from crosstown.source import Reject, Source
+from crosstown.source import Reject, Said, Source
 
 STDIN: Final = "-"
 Progress = Callable[["FileReport | None"], None]
@@ -41,6 +44,10 @@ class FileReport:
     rejects_problem: str = ""
     reasons: Counter[str] = field(default_factory=Counter)
     examples: dict[str, Reject] = field(default_factory=dict)
+    tally: Tally | None = None
+    """What was found of it beside what the source had counted; None: nobody said how many there are."""
+    not_counted: str = ""
+    """Why the source's count couldn't be kept; empty: it was, or there is none."""
 
     def arrived(self, new: bool) -> None:
         """Count one event: acknowledged as new, or already known."""
@@ -89,8 +96,12 @@ def publish(
     rejects: Path | None = None,
     progress: Progress = lambda _: None,
     patience: float = PATIENCE,
+    expected: Mapping[Path, Expected] | None = None,
 ) -> list[FileReport]:
     """Publish the files of a source; what was said before and acknowledged isn't sent again.
+
+    `expected` is what the source itself has counted, by file: it is published, too, once all else is
+    acknowledged, with what was found.
 
     Raises `Stop` before anything is sent, `NotAcknowledged` where the cluster doesn't answer.
     """
@@ -109,10 +120,13 @@ def publish(
                 _rejects_of_all(rejects) as common,
             ):
                 for file in files:
-                    reports.append(FileReport(file))
+                    reports.append(FileReport(file, tally=tally_of(file, expected)))
                     with _rejects_of(file, common) as own:
                         _file(reports[-1], checker, source, sending, own, progress)
                     reports[-1].rejects_problem = own.problem
+                sending.finish()
+                for report in reports:
+                    _say_count(report, checker, repository, sending)
                 sending.finish()
         except Unavailable as error:
             raise NotAcknowledged(error, reports) from None
@@ -132,6 +146,8 @@ def _file(
     try:
         for row in checker.rows(source, report.file):
             report.rows += 1
+            if report.tally is not None:
+                report.tally.row(closed(row) if isinstance(row, Reject) else row)
             if isinstance(row, Reject):
                 whole = (
                     row if row.raw else Reject(row.row, row.column, row.reason, lines.line(row.row))
@@ -153,6 +169,31 @@ def _file(
     progress(report)
     if report.rejected:
         report.rejects = rejects.path
+
+
+def tally_of(file: Path, expected: Mapping[Path, Expected] | None) -> Tally | None:
+    """What a file is held against while it is read; None where nobody has counted it."""
+    found = (expected or {}).get(file)
+    return None if found is None else Tally(found)
+
+
+def _say_count(
+    report: FileReport, checker: Checker, repository: Repository, sending: Sending
+) -> None:
+    """Publish the source's count of one file as the word of the agency whose rows they are."""
+    if report.tally is None:
+        return
+    of = report.tally.of()
+    agency = None if isinstance(of, str) else repository.agencies.get(of[1])
+    if isinstance(of, str) or agency is None or of[0] not in repository.contracts:
+        why = of if isinstance(of, str) else f"no contract {of[0]} of {of[1]} is here"
+        report.not_counted = f"{why}; {MEND}"
+        return
+    name = "stdin" if str(report.file) == STDIN else report.file.name
+    count = report.tally.count(*of, day=day_of(checker.known_at), file=name,
+                               known=report.already_known, refused=report.refused)  # fmt: skip
+    said = count.body(agency.jurisdiction, checker.now)
+    sending.send(checker.check(Said(CONTRACT, agency.id, said, 0, checker.now)), lambda _new: None)
 
 
 @contextmanager

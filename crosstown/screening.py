@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from crosstown.folding import folded
@@ -70,14 +71,48 @@ def in_bytes(data: bytes | None) -> bool:
     """
     if not data:
         return False
-    text = _UNSEEN.sub(" ", data.decode("utf-8", "replace").replace("\ufffd", " "))
+    text = data.translate(_UNSEEN).decode("utf-8", "replace").replace("\ufffd", " ")
+    return could_hold(text) and holds(text)
+
+
+def holds(text: str) -> bool:
+    """The same of what bytes say as text, thoroughly."""
     if not text.isascii() and not _speaks(text):
         text = _FOREIGN.sub(" ", text)
     alone = [found[0] for found in SEVEN.finditer(text)]
     return bool(screen(text)) or any(screen(one) or screen(one[1:]) for one in alone)
 
 
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f]")
+def could_hold(text: str) -> bool:
+    """Whether seven digits are in reach of each other, an `@` of a dot, or "dot" is written out.
+
+    Most noise has none of it, and to look closer is dear. Foreign letters count as what they are when
+    written plainly, and as something between.
+    """
+    if text.isascii():
+        return _hints(text)
+    if _hints(_FOREIGN.sub(" ", text)):
+        return True
+    for one in set(_FOREIGN_LETTER.findall(text)):
+        text = text.replace(one, _plain(one))
+    return _hints(text)
+
+
+def _hints(text: str) -> bool:
+    return bool(has_seven(text) or _AT_AND_DOT.search(text) or is_obfuscated(text.lower()))
+
+
+@lru_cache(maxsize=65_536)
+def _plain(letter: str) -> str:
+    """What a foreign letter becomes, where that is nothing or something of ours; else itself."""
+    (plain, _) = folded(letter)
+    return letter if plain and min(plain) > "\x7f" else plain
+
+
+_FOREIGN_LETTER = re.compile(r"[^\x00-\x7f]")
+_AT_AND_DOT = re.compile(r"@\s{0,2}[^\s@]+\.")
+_UNSEEN: Final = bytes(32 if one < 32 or one == 127 else one for one in range(256))
+"""For each byte itself, for each that controls something a space."""
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 _ADDRESS = re.compile(r"\S@[^\s@]{1,80}\.[^\s@]|\bat\b", re.IGNORECASE)
 _TELLING = frozenset({"Nd", "Pd", "Cf", "Po"})

@@ -83,6 +83,16 @@ class Settings(BaseSettings):
     """Whether it may listen to other machines without TLS: what stands before it has HTTPS."""
     gateway_rate: float = Field(default=1_000.0, gt=0)
     """Events a second that one agency may push, on average."""
+    webhook_allow: tuple[str, ...] = ()
+    """Networks, as a JSON array, in which webhooks may be called though they aren't public."""
+    webhook_days: float = Field(default=7.0, gt=0)
+    """After so many days in which a receiver took nothing its webhook is given up."""
+    webhook_heartbeat: float = Field(default=900.0, gt=0)
+    """Seconds of silence after which a receiver is told that there is nothing new."""
+    sftp_config: Path | None = None
+    """An ssh_config(5) by which batches go out over SFTP; unset: that of the user who calls."""
+    reciprocity_minutes: float = Field(default=60.0, gt=0)
+    """How often the figures of what each agency gives and gets are found anew, at most."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

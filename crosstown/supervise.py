@@ -34,8 +34,10 @@ PROGRAMS: Final[dict[str, str]] = {
     "casebook": "streams.casebook",
     "watch": "streams.watch",
     "feeds": "streams.feeds",
+    "reciprocity": "streams.reciprocity",
     "eraser": "streams.eraser",
     "gateway": "streams.gateway",
+    "webhooks": "streams.webhooks",
 }
 """Every program and its module, in the order of the data; each in the frame of `program.main`."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from crosstown import kafka
 from crosstown.envelope import read_prefix
@@ -46,6 +46,8 @@ def messages(
                     return
                 else:
                     raise Unavailable(f"{topic}/{partition} can't be read through: {error.str()}")
+    except KafkaException as error:
+        raise Unavailable(f"{topic}/{partition} can't be read: {error.args[0].str()}") from None
     finally:
         consumer.close()
 

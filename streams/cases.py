@@ -13,6 +13,7 @@ from confluent_kafka import Message
 
 from crosstown import generation, kafka, metrics
 from crosstown.codec import frame
+from crosstown.completeness.counted import ASIDE
 from crosstown.dead_letter import dead_letter
 from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures, Key
@@ -144,6 +145,8 @@ class CaseShard(Shard):
         if fields["type"].startswith(RESERVED):
             self._words.append((content, known_at, value[FRAME : at + 1]))
             self._hear_of_erasure(fields, content, known_at)
+            return
+        if fields["type"].startswith(ASIDE):
             return
         envelope = value[FRAME : at + 1]
         self._city(fields["jurisdiction"]).say(

@@ -11,25 +11,21 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import closing, suppress
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka, metrics
-from crosstown.agreements.agreement import Agreement
-from crosstown.agreements.rules import filter_of
-from crosstown.agreements.words import Standing
+from crosstown.audit.log import AccessLog, Delivery
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Erasures, Key
 from crosstown.errors import Refused, Stop, Unavailable
-from crosstown.feeds import grants
-from crosstown.feeds.contract_of import ContractOf
+from crosstown.feeds.carrying_out import CarryingOut
+from crosstown.feeds.contract_of import UNKNOWN, ContractOf
 from crosstown.feeds.feed import Told
-from crosstown.feeds.ground import SetAside, lay
-from crosstown.feeds.hearing import Hearing
-from crosstown.feeds.holding import Holding
+from crosstown.feeds.ground import SetAside
 from crosstown.feeds.pieces import framed, piece
 from crosstown.feeds.sharing import Sharing
 from crosstown.feeds.told_before import TOPIC as DELIVERED
@@ -48,31 +44,30 @@ log = logging.getLogger(__name__)
 FRAME: Final = 5
 PAUSE: Final = 1.0
 """Seconds before all is begun anew where something needed was away."""
-AGAIN: Final = 5.0
-"""Seconds after which access rules that couldn't be set are tried again."""
 
 
 class Feeds:
     """All feeds, from the log's beginning until a contract's or agreement's file changes."""
 
-    def __init__(
-        self, program: Program, repository: Repository, agreements: Iterable[Agreement]
-    ) -> None:
+    def __init__(self, program: Program, repository: Repository, aside: Collection[str]) -> None:
         settings, endpoints = program.settings, program.endpoints
+        agreements = [one for name, one in repository.agreements.items() if name not in aside]
         self._program = program
-        self._agencies = repository.agencies.ids.keys()
         self._live = generation.live(settings, endpoints).with_windows(repository)
-        self._holding = Holding(agreements)
         self._registry = Registry.at(settings, endpoints)
         self._sharing = Sharing(
             repository, program.home.pseudonym_key(settings),
             Erasures(Key(program.home.erasure_key(settings))), self._live.window,
-            self._registry.schema, filter_of,
+            self._registry.schema,
         )  # fmt: skip
-        self._sharing.terms(list(self._holding.agreements.values()))
+        self._sharing.terms(agreements)
+        self._carrying_out = CarryingOut(
+            settings, endpoints, self._registry, self._sharing, agreements, repository.agencies.ids
+        )
+        self._agreements = self._carrying_out.agreements
         self._contract_of = ContractOf(repository, self._registry)
         self._delivered = own_values(DELIVERED, settings, endpoints)
-        self._hearing = Hearing(settings, endpoints)
+        self._access = AccessLog(settings, endpoints, f"{program.name}-0")
         self._consumer = Consumer(
             kafka.consumer(
                 settings, endpoints, group_id=program.reads_as, enable_partition_eof=True,
@@ -80,10 +75,7 @@ class Feeds:
             )
         )  # fmt: skip
         self._ownership = Ownership(self._consumer, program.stopping)
-        self._writing = Writing(program, self._consumer)
-        self._schema_ids: dict[str, int] = {}
-        self._standings: dict[str, Standing] = {}
-        self._settle_at = 0.0
+        self._writing = Writing(program)
         self._at: dict[int, int] = {}
         self._committed: dict[int, int] = {}
         self._told_to = 0
@@ -92,7 +84,8 @@ class Feeds:
 
     def close(self) -> None:
         """Give up the connections."""
-        self._hearing.close()
+        self._access.close()
+        self._carrying_out.close()
         self._consumer.close()
         self._registry.close()
 
@@ -101,23 +94,28 @@ class Feeds:
         self._writing.open()  # first: what an earlier writer left open is settled then
         for one in told_before(self._program.settings, self._program.endpoints):
             self._told_to = one.offset + 1
-            if one.agreement in self._holding.agreements:
+            if one.agreement in self._agreements:
                 self._sharing.delivered(one.agreement, one.thing, one.number, one.digest)
                 metrics.feed_number.labels(one.agreement).set(one.number)
                 metrics.feed_said.labels(one.agreement).set(one.at / 1e6)
-        accepted = self._live.accepted
-        for partition in (
-            self._consumer.list_topics(accepted, timeout=10).topics[accepted].partitions
-        ):
+        for partition in self._partitions():
             metrics.restored.labels(self._program.name, partition).set(0)
             self._at[partition] = 0
             for message in messages(
-                self._program.settings, self._program.endpoints, accepted, partition
+                self._program.settings, self._program.endpoints, self._live.accepted, partition
             ):
                 if self._program.stopping.is_set():
                     return
                 self._fold(message)
             metrics.restored.labels(self._program.name, partition).set(1)
+
+    def _partitions(self) -> list[int]:
+        """Those of `accepted`: without one of them all that lies there would seem to be gone."""
+        about = self._consumer.list_topics(self._live.accepted, timeout=10)
+        found = about.topics[self._live.accepted]
+        if found.error is not None or not found.partitions:
+            raise Unavailable(f"{self._live.accepted} isn't there now: {found.error}")
+        return sorted(found.partitions)
 
     def follow(self, files: ContractFiles) -> Repository | None:
         """Tell what is missing, then what comes, until files change; what they are then.
@@ -153,87 +151,65 @@ class Feeds:
         self._oldest = self._oldest or kafka.stamp_of(message)
         value = message.value()
         try:
-            contract = self._contract_of(message)
+            contract = self._asked(message)
             self._sharing.say(contract, message.key(), value and value[FRAME:])
-        except Unavailable:
-            raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
             metrics.feed_refused.labels("not-from-intake").inc()
             log.warning("%s/%d/%d is none of intake's: %s", message.topic(), message.partition(),
                         message.offset(), type(error).__name__)  # fmt: skip
 
+    def _asked(self, message: Message) -> str:
+        """Its contract; waits while the registry is away."""
+        while not self._program.stopping.is_set():
+            try:
+                return self._contract_of(message)
+            except Unavailable as error:
+                log.warning("waiting: %s", error)
+                self._program.stopping.wait(PAUSE)
+        return UNKNOWN
+
     def _tell(self) -> None:
         """Write all that receivers must hear now, piece by piece; between two the parties are heard."""
         while not self._program.stopping.is_set():
-            now = self._hear()
-            told = piece(self._sharing.outputs(now))
+            try:
+                now = self._carrying_out.hear()
+                told = piece(self._sharing.outputs(now))
+            except Unavailable as error:  # nothing is lost by asking again
+                log.warning("waiting: %s", error)
+                self._program.stopping.wait(PAUSE)
+                continue
             if not told:
-                break
+                return self._commit()
             self._write(told, now)
-        self._commit()
-
-    def _hear(self) -> int:
-        """Hear what the parties have said; carry out what begins and ends by it. Returns the moment."""
-        news = self._hearing.news()
-        now = time.time_ns() // 1000
-        self._holding.hear(news)
-        for word in news:
-            self._sharing.word(word)
-        self._stand(self._holding.standings(now))
-        return now
-
-    def _stand(self, standings: dict[str, Standing]) -> None:
-        """Carry out where agreements stand: what has ended is cut before anything else is done."""
-        for name, one in standings.items():
-            if one != self._standings.get(name):
-                log.info("%s: %s, %s", name, one.state, one.why)
-                metrics.feed_holds.labels(name).set(one.holds)
-                metrics.feed_ends.labels(name).set(one.ends / 1e6)
-                self._settle_at = 0.0
-        self._standings = standings
-        self._settle_grants()
-        for name, one in standings.items():
-            if one.holds and name not in self._schema_ids:
-                self._schema_ids[name] = lay(
-                    self._program.settings, self._program.endpoints, self._registry,
-                    self._holding.agreements[name], self._sharing.schema(name),
-                )  # fmt: skip
-
-    def _settle_grants(self) -> None:
-        """Let the broker's access rules follow; where that fails it is tried again."""
-        if time.monotonic() < self._settle_at:
-            return
-        holding = [
-            self._holding.agreements[name] for name, one in self._standings.items() if one.holds
-        ]
-        self._settle_at = float("inf")
-        try:
-            done = grants.settle(
-                self._program.settings, self._program.endpoints, holding, self._agencies
-            )
-        except (Stop, Unavailable) as error:
-            log.warning("access rules of feeds aren't settled: %s", error)
-            self._settle_at = time.monotonic() + AGAIN
-        else:
-            for one in done.cut:
-                log.info("cut: %s", one)
-            for one in done.give:
-                log.info("given: %s", one)
+        return None
 
     def _write(self, told: list[Told], now: int) -> None:
+        """Into the access log what can be read at the broker from then on, then the feeds' transaction."""
         outputs = []
         for one in told:
-            agreement = self._holding.agreements[one.agreement]
+            agreement = self._agreements[one.agreement]
             try:
-                value = framed(self._schema_ids[one.agreement], one.value)
+                value = framed(self._carrying_out.schema_ids[one.agreement], one.value)
             except Refused as error:  # no number may be left out
                 raise SetAside(one.agreement, error) from None
             outputs.append(Output(agreement.topic, str(one.number).encode(), value, 0))
             noted = self._delivered.encode({"number": one.number, "digest": one.digest, "at": now})
             outputs.append(Output(DELIVERED, key_of(one.agreement, one.thing), noted, 0))
-        self._writing.write(outputs, self._offsets(), lambda: self._went_in(told[-1]))
-        self._committed = dict(self._at)
+        self._log_access(told)
+        self._writing.write(outputs, lambda: self._went_in(told[-1]))
         self._count(told, now)
+
+    def _log_access(self, told: list[Told]) -> None:
+        """Say in the access log what receivers can read at the broker once this is written."""
+        numbers: dict[str, list[int]] = {}
+        for one in told:
+            if "kafka" in self._agreements[one.agreement].delivery.ways:
+                numbers.setdefault(one.agreement, []).append(one.number)
+        agreed = [(self._agreements[name], these) for name, these in numbers.items()]
+        self._access.append_all(
+            Delivery(one.receiver, one.id, one.purpose, "kafka", these[0], these[-1], len(these))
+            for one, these in agreed
+        )
 
     def _went_in(self, last: Told) -> bool:
         """Whether the last of a batch is noted as told: then the whole batch is in."""
@@ -251,14 +227,12 @@ class Feeds:
             if self._following and self._oldest:
                 metrics.feed_age.labels(name).set(max(0.0, time.time() - self._oldest / 1e6))
 
-    def _offsets(self) -> list[TopicPartition]:
-        return [TopicPartition(self._live.accepted, *at) for at in self._at.items()]
-
     def _commit(self) -> None:
-        """Note how far all is told, also where there was nothing to tell."""
+        """Note up to where all is told, for who looks from outside: a new process reads `delivered`."""
         if self._committed != self._at:
+            offsets = [TopicPartition(self._live.accepted, *at) for at in self._at.items()]
             with suppress(KafkaException):  # the next one says it again
-                self._consumer.commit(offsets=self._offsets(), asynchronous=False)
+                self._consumer.commit(offsets=offsets, asynchronous=False)
                 self._committed = dict(self._at)
 
 
@@ -274,8 +248,7 @@ def run(program: Program) -> None:
     while not program.stopping.is_set():
         try:
             _until_moved(program)
-            agreements = [one for name, one in repository.agreements.items() if name not in aside]
-            with closing(Feeds(program, repository, agreements)) as feeds:
+            with closing(Feeds(program, repository, aside)) as feeds:
                 feeds.restore()
                 changed = feeds.follow(files)
             if changed is not None:

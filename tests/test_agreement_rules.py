@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,29 @@ def asks(text: str) -> Edit:
     return edited(BROWN, (BROWN_FILTER, f"filter: >-\n  {text}"))
 
 
+def classified(field: str, sensitivity: str) -> Edit:
+    """Another sensitivity of a field of the 311 requests."""
+
+    def edit(folder: Path) -> None:
+        file = folder / "riverton-311/requests.v1.yaml"
+        pattern = rf"(- name: {field}\n(?:        .*\n)*?        classification: )public"
+        text, count = re.subn(pattern, rf"\g<1>{sensitivity}", file.read_text("utf-8"))
+        assert count == 1
+        file.write_text(text, "utf-8")
+
+    return edit
+
+
+def both(*edits: Edit) -> Edit:
+    """One edit after the other."""
+
+    def edit(folder: Path) -> None:
+        for one in edits:
+            one(folder)
+
+    return edit
+
+
 BROKEN: Final[dict[str, tuple[str, str, str, Edit]]] = {
     "an id that is not the file's name": ("agreement", BROWN, "id:", edited(BROWN, ("id: water-hears", "id: hears"))),
     "a word that nobody knows": ("agreement", BROWN, "gives:", edited(BROWN, ("gives: events", "gives: all"))),
@@ -61,6 +85,8 @@ BROKEN: Final[dict[str, tuple[str, str, str, Edit]]] = {
     "another city's events": ("territory", BROWN, "contract:", edited(BROWN, ("us-xx-riverton", "us-xx-eastvale"))),
     "a sensitive field by a handshake": ("basis", BROWN, "contract:", edited(BROWN, ("[topic_text]", "[topic_text, caller_notes]"))),
     "a sensitive field by way of the envelope": ("basis", BROWN, "envelope:", edited(BROWN, ("[type, step", "[type, refs, step"))),
+    "sensitive numbers of records by a handshake": ("basis", BROWN, "identifiers:", both(
+        edited(BROWN, ("coarser:", "identifiers: records\ncoarser:")), classified("number", "internal"))),
     "a sensitive field asked by a handshake's filter": ("basis", BROWN, "filter:", asks('payload.caller_notes.contains("Smith")')),
     "a field of the envelope that is made of a sensitive one asked by a filter": ("basis", BROWN, "filter:", asks('"riverton-housing/inspection/7" in refs')),
     "a coarser place where none goes out": ("coarser", BROWN, "coarser:", edited(BROWN, ("occurred_at, place, ", "occurred_at, "))),
@@ -79,6 +105,13 @@ BROKEN: Final[dict[str, tuple[str, str, str, Edit]]] = {
     "two values at once": ("never", BROWN, "filter:", asks('step == "REPORTED" && step == "CLOSED"')),
     "two values at once in one alternative": ("never", BROWN, "filter:", asks('step == "NOTE" || (step == "REPORTED" && (area == "1" && !(step in ["REPORTED", "NOTE"])))')),
     "before the beginning and after the end": ("never", BROWN, "filter:", asks('occurred_at > timestamp("2026-01-01T00:00:00Z") && occurred_at < timestamp("2025-01-01T00:00:00Z")')),
+    "neither a value nor another": ("never", BROWN, "filter:", asks('!(step == "NOTE" || step != "NOTE")')),
+    "two ends, the nearer one before the beginning": ("never", BROWN, "filter:", asks(
+        'occurred_at < timestamp("2025-01-01T00:00:00Z") && occurred_at < timestamp("2027-01-01T00:00:00Z")'
+        ' && occurred_at > timestamp("2026-01-01T00:00:00Z")')),
+    "two beginnings, the later one after the end": ("never", BROWN, "filter:", asks(
+        'occurred_at > timestamp("2026-01-01T00:00:00Z") && occurred_at > timestamp("2024-01-01T00:00:00Z")'
+        ' && occurred_at < timestamp("2025-01-01T00:00:00Z")')),
     "given and not given": ("never", BROWN, "filter:", asks("has(area) && !has(area)")),
     "nothing listed": ("never", BROWN, "filter:", asks("step in []")),
     "false": ("never", BROWN, "filter:", asks("false")),
@@ -144,6 +177,11 @@ def test_a_formal_agreement_may_not_have_what_it_has_a_basis_for(folder: Path) -
     assert found_in(folder) == []
 
 
+def test_a_coarser_place_is_as_sensitive_as_the_place(folder: Path) -> None:
+    classified("address", "restricted")(folder)
+    assert {one.file for one in found_in(folder) if one.rule == "basis"} == {folder / TENANTS}
+
+
 def test_a_broken_contract_is_said_again_of_each_agreement(folder: Path) -> None:
     contract = folder / "riverton-311/requests.v1.yaml"
     contract.write_text(
@@ -156,3 +194,27 @@ def test_a_city_without_agreements_has_those_of_the_sample(folder: Path) -> None
     shutil.rmtree(folder / "agreements")
     assert Repository.load(folder).agreements == {}
     assert check(folder).agreements == 0
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [
+    (HEALTH, "end: 2035-01-01", "end: 9999-12-31"), (HEALTH, "start: 2025-01-01", "start: 0001-01-01"),
+    (BROWN, "since: 2025-01-01", "since: 2200-01-01"), (BROWN, "since: 2025-01-01", "since: yesterday"),
+    (HEALTH, "delete_within_days: 30", "delete_within_days: 99999999999999999999"),
+    (HEALTH, "delete_within_days: 30", f"quiet_days: {'9' * 400}.0"),
+    (HEALTH, "fresh_minutes: 15", "fresh_minutes: -1"), (HEALTH, "agreements/2024-117.md", '"a\\0b"'),
+    (HEALTH, "agreements/2024-117.md", "x" * 5_000), (BROWN, "id: ", "id: &a [*a, *a]\nid: "),
+    (BROWN, "filter: ", f"filter: {'[' * 5_000}"), (BROWN, "filter: ", f"filter: {'(' * 1_999} # "),
+    (BROWN, "filter: ", f"filter: {'x' * 300_000} # "), (BROWN, "[us-xx-riverton]", "[]"),
+    (BROWN, "[topic_text]", "[topic_text, 7, null]"), (BROWN, "purpose: ", "purpose: \x00"),
+    (BROWN, "riverton-water: Jo Petersen", "riverton-water: ''"), (BROWN, "[http, kafka]", "[fax]"),
+])  # fmt: skip
+def test_a_hostile_file_ends_in_a_fault(folder: Path, file: str, old: str, new: str) -> None:
+    edited(file, (old, new))(folder)
+    found = [one for one in found_in(folder) if one.file == folder / file]
+    assert found
+    assert all(one.line >= 1 and len(one.what) < 2_000 for one in found)
+
+
+def test_a_file_that_is_no_text_ends_in_a_fault(folder: Path) -> None:
+    (folder / BROWN).write_bytes(bytes(range(256)))
+    assert [one.rule for one in found_in(folder)] == ["agreement"]

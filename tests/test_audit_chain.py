@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -151,13 +152,58 @@ def test_tampering_is_not_found(
         bad = verify(changed, [ours.public]).bad
         assert bad is not None, (kind, seen, at)
         assert bad.line >= at + 1, (kind, seen, at, bad)
-        if kind == "flip":  # an end of a line that became another byte joins it with the next
+        row = json.loads(whole[at]) if 0 < at < len(whole) - 1 else {}
+        of = row.get("said", {"chain": "", "number": 0})
+        if kind in ("delete", "truncate") and row:
+            named = (bad.chain, bad.number) == (of["chain"], of["number"])
+            assert named or bad.line == at + 1, (at, bad)
+        elif kind == "reorder":  # another chain's first link isn't wrong yet where it stands
+            assert bad.line <= at + 2, (at, bad)
+        elif kind == "flip":  # an end of a line that became another byte joins it with the next
             assert bad.line == at + 1, (at, bad)
         elif kind == "fork":
-            of = json.loads(whole[at])["said"]
             assert bad.chain == of["chain"]
             signed = "of its links" in bad.why  # behind the last checkpoint only the end tells
             assert bad.number <= of["number"] if signed else bad.line <= at + 9, bad
+
+
+def test_wrong_link_is_named_too_late(ours: Signer, whole: list[bytes]) -> None:
+    """What only one of the checks can name; each would be found at the signed end at the latest."""
+
+    def bad_line(at: int, *new: bytes) -> int | None:
+        bad = verify([*whole[:at], *new, *whole[at + 1 :]], [ours.public]).bad
+        return bad and bad.line
+
+    row = json.loads(whole[3])
+    told = Link.after(row["prior"], replace(read(row["said"]), agency="nobody"))
+    hashed = line({"hash": told.hash, "prior": told.prior, "said": told.said.fields}) + b"\n"
+    assert bad_line(3, hashed) == 5, "the next one doesn't follow it"
+    assert bad_line(3, whole[3].replace(b'":', b'": ', 1)) == 4, "written otherwise"
+    assert bad_line(3, whole[3], whole[3]) == 5, "twice"
+    assert bad_line(len(whole) - 1, whole[-1], whole[-1]) == len(whole) + 1, "behind the end"
+    closed = {"chain": "a", "closed": told.said.digest, "hash": row["hash"], "number": 3,
+              "prior": row["prior"]}  # fmt: skip
+    closed["closed"] = read(row["said"]).digest
+    assert bad_line(3, line(closed) + b"\n") == len(whole), (
+        "closed by somebody else than who signed"
+    )
+
+
+def test_number_is_left_out_by_the_owner_of_the_key(ours: Signer, tmp_path: Path) -> None:
+    made = links(ours, "a", 3, random.Random(1))
+    skips = Link.after(made[-1].hash, replace(made[-1].said, number=5))
+    export(found([*made, skips]), tmp_path / "log", ours)
+    bad = verified(tmp_path / "log", [ours.public]).bad
+    assert bad is not None
+    assert (bad.chain, bad.number, bad.line) == ("a", 4, 5)
+
+
+def test_chains_stand_in_another_order_than_was_signed(ours: Signer, whole: list[bytes]) -> None:
+    first = [one for one in whole if b'"chain":"a"' in one and b'"said"' in one]
+    second = [one for one in whole if b'"chain":"b"' in one and b'"said"' in one]
+    bad = verify([whole[0], *second, *first, *whole[62:]], [ours.public]).bad
+    assert bad is not None
+    assert (bad.chain, bad.number, bad.line) == ("a", 1, 23)
 
 
 def test_everything_is_signed_anew_by_somebody_else(
@@ -279,9 +325,10 @@ def test_end_that_a_stranger_signed_for_himself_ends_it(tmp_path: Path) -> None:
     """A file may name any key: whatever its holder signed is still looked at."""
     who = signer(Settings(home=tmp_path))
     head = line({"access_log": 1, "key": who.public}) + b"\n"
-    for end in (None, 3, "x", [], {}, {"chains": []}, {"chains": {"a": 3}, "sha256": 1, "made": 2},
-                {"chains": {"a": {"links": None, "hash": []}}, "sha256": "", "made": ""}):  # fmt: skip
-        text = line({"end": end, "signature": who.sign(line(end))}) + b"\n"  # type: ignore[arg-type]
+    ends: list[Any] = [None, 3, "x", [], {}, {"chains": []}, {"chains": {"a": 3}, "sha256": 1, "made": 2},
+                {"chains": {"a": {"links": None, "hash": []}}, "sha256": "", "made": ""}]  # fmt: skip
+    for end in ends:
+        text = line({"end": end, "signature": who.sign(line(end))}) + b"\n"
         assert verify([head, text]).bad is not None, end
 
 
@@ -299,7 +346,7 @@ def test_broken_key_is_a_stack_trace(tmp_path: Path) -> None:
 
 def test_what_cannot_stand_in_the_log_is_taken() -> None:
     good = Said(chain="a", number=1, at=NOW, what="delivery", first=1, last=2, count=1).fields
-    assert read(good)
+    assert read(good).first == 1
     for change in ({"first": -1}, {"first": 3}, {"count": 1 << 60}, {"count": True}, {"agency": 1},
                    {"purpose": "\ud800"}, {"what": "else"}, {"at": "yesterday"}, {"more": 1}):  # fmt: skip
         with pytest.raises(Refused):

@@ -223,10 +223,37 @@ def test_agency_page_leaves_something_out() -> None:
     assert "ask who runs this installation" in boston
 
 
+def test_who_receives_a_contract_is_not_said_or_said_of_another(folder: Path) -> None:
+    site = site_of(folder)
+    said = text_of(site[INSPECTIONS])
+    assert (
+        "Kestrel County Health under health-sees-inspections : outcome_text, complaint_text, inspector_notes"
+        in said
+    )
+    assert "Nobody: no agreement covers it." in text_of(
+        site["contracts/riverton-police.incidents.html"]
+    )
+    agency = text_of(site["agencies/riverton-311.html"])
+    assert "gives to Riverton Water Authority : water-hears-of-brown-water" in agency
+    assert "gets from Riverton 311 : water-hears" in text_of(site["agencies/riverton-water.html"])
+    page = text_of(site["agreements.html"])
+    for words in (
+        "inspector_notes (restricted)",
+        "places as their area only",
+        "steward of riverton-tenants Sam Abara",
+    ):
+        assert words in page, words
+    broken = folder / "agreements/water-hears-of-brown-water.yaml"
+    broken.write_text(broken.read_text("utf-8").replace("topic_text", "no_such_field"), "utf-8")
+    site = site_of(folder)
+    assert "water-hears" not in text_of(site["agreements.html"])
+    assert "no field no_such_field" in text_of(site["index.html"])
+
+
 def test_index_finds_a_contract_by_none_of_its_words() -> None:
     tree = ET.fromstring(site_of(SHIPPED)["index.html"])
     finds = [one.get("data-find") or "" for one in tree.iter("tr") if one.get("data-find")]
-    assert len(finds) == 14
+    assert len(finds) == 15
     for words in ("tenant_name", "kestrel county", "non-profit", "building-safety", "riverton 311"):
         assert [one for one in finds if words in one], words
 

@@ -154,6 +154,16 @@ def test_order_of_entries_changes_a_measure() -> None:
             assert replace(again, handoffs=first.handoffs) == first
 
 
+def test_who_enriched_for_whom_is_mixed_up() -> None:
+    found = {
+        (one.for_agency, one.by_agency)
+        for example in examples() if example.title == "enriched"
+        for said in map(read_timeline, bare(example)) if said["case"]
+        for one in measure(said["case"]).enrichments
+    }  # fmt: skip
+    assert found == {("riverton-311", "riverton-tenants")}
+
+
 def bare(example: Example) -> Iterator[bytes]:
     return (value[5:] for value in messages(example.events))
 

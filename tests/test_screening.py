@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from crosstown.reading import Reading
 from crosstown.rejects import closed
 from crosstown.repository import Repository
 from crosstown.screened import Rules
-from crosstown.screening import clean, in_bytes, masked, screen
+from crosstown.screening import clean, could_hold, holds, in_bytes, masked, screen
 from crosstown.source import Reject
 from crosstown.telltale import Finding, luhn
 
@@ -331,3 +332,28 @@ def test_names_that_a_contract_knows_are_not_looked_for(folder: Path) -> None:
     assert (
         door.payload(door.accept(door.message(masked="Bea Holt rang")))["masked"] == "[name] rang"
     )
+
+
+def test_what_a_thorough_look_finds_in_noise_the_quick_look_lets_through() -> None:
+    dice = random.Random(5)
+    wide = str.maketrans({one: chr(one + 0xFEE0) for one in range(0x21, 0x7F)})
+    plain = ("617-555-0132", "6175550132", "078-05-1120", "jane@x.com", "jane at x dot com", "a@b", "x.com",
+             "j (at) y (dot) org", "4111 1111 1111 1111")  # fmt: skip
+    telling = (
+        *plain,
+        *(one.translate(wide) for one in plain),
+        "j (at) y (d\xf3t) org",
+        "x\u2024com",
+        "617\xe9555\xe90132",
+    )
+    found = 0
+    for _ in range(20_000):
+        text = "".join(
+            dice.choice(telling) if dice.random() < 0.4
+            else "".join(dice.choices("ab123 .-@\u65e5\xe9\uff11\xbd\u200b\u0301\ufb00", k=dice.randrange(8)))
+            for _ in range(dice.randrange(1, 6))
+        )  # fmt: skip
+        if holds(text):
+            found += 1
+            assert could_hold(text), ascii(text)
+    assert found > 5_000

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("streams.intake", "streams.cases", "streams.casebook", "streams.watch",
-            "streams.feeds", "streams.gateway", "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "crosstown.client",
+            "streams.feeds", "streams.reciprocity", "streams.gateway", "streams.webhooks",
+            "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "crosstown.client",
             "connectors", "connectors.boston_311", "connectors.riverton", "connectors.events")  # fmt: skip
 
 

@@ -18,6 +18,9 @@ from crosstown.agencies import Id
 
 HANDSHAKE_DAYS: Final = 90
 """For how long a handshake holds, from the day on which the last party has accepted it."""
+FIRST: Final = dt.date(1970, 1, 1)
+LAST: Final = dt.date(2200, 1, 1)
+"""Between these lie all days of an agreement."""
 FOLDER: Final = "agreements"
 """The folder in the contract repository."""
 
@@ -53,7 +56,7 @@ class Basis(_Ours):
     """What a formal agreement rests on."""
 
     law: Sentence
-    document: str = Field(min_length=1)
+    document: str = Field(min_length=1, max_length=500)
     """Where the signed document lies."""
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     redisclosure: Sentence
@@ -93,13 +96,13 @@ class Agreement(_Ours):
     start: dt.date | None = None
     end: dt.date | None = None
     """The first day, and the first day on which it no longer holds, UTC; a handshake has neither."""
-    fresh_minutes: float | None = Field(None, gt=0)
+    fresh_minutes: float | None = Field(None, gt=0, le=527_040)
     """How late, at most, an event reaches the feed after it was accepted."""
-    quiet_days: float = Field(30, gt=0)
+    quiet_days: float = Field(30, gt=0, le=3_660)
     """After so many days without a match somebody is told."""
     delivery: Delivery = Delivery()
     basis: Basis | None = None
-    delete_within_days: int | None = Field(None, ge=0)
+    delete_within_days: int | None = Field(None, ge=0, le=3_660)
     """By when the receiver deletes what it got, after the end; None: the agreement doesn't ask it."""
 
     @model_validator(mode="after")
@@ -108,6 +111,15 @@ class Agreement(_Ours):
             raise ValueError(f"stewards must name a person for each of {', '.join(self.parties)}")
         if self.receiver in self.providers:
             raise ValueError("the receiver can't be a provider")
+        if ("webhook" in self.delivery.ways) != bool(self.delivery.webhook):
+            raise ValueError("delivery: the way webhook and its address belong together")
+        if len({one.contract for one in self.contracts}) < len(self.contracts):
+            raise ValueError("a contract stands twice")
+        return self
+
+    @model_validator(mode="after")
+    def _weight(self) -> Agreement:
+        """Days and basis, as a handshake or an agreement has them."""
         if self.kind == "handshake":
             if self.start or self.end or self.basis:
                 raise ValueError(f"a handshake holds {HANDSHAKE_DAYS} days from its acceptance and has no basis:"
@@ -116,10 +128,9 @@ class Agreement(_Ours):
             raise ValueError("an agreement needs start, end and basis")
         elif self.end <= self.start:
             raise ValueError(f"it would hold on no day: it ends {self.end} and starts {self.start}")
-        if ("webhook" in self.delivery.ways) != bool(self.delivery.webhook):
-            raise ValueError("delivery: the way webhook and its address belong together")
-        if len({one.contract for one in self.contracts}) < len(self.contracts):
-            raise ValueError("a contract stands twice")
+        for day in filter(None, (self.since, self.start, self.end)):
+            if not FIRST <= day < LAST:
+                raise ValueError(f"{day} lies outside the years 1970 to 2199")
         return self
 
     @property
@@ -129,9 +140,18 @@ class Agreement(_Ours):
 
     @cached_property
     def terms(self) -> str:
-        """SHA-256 of all that it says, 64 hex digits: what is accepted is these terms and no others."""
-        said: dict[str, Any] = self.model_dump(mode="json")
-        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+        """SHA-256 of `text`, 64 hex digits: what is accepted is these terms and no others."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def text(self) -> str:
+        """All that it says, as JSON with its keys in order; what is as usual is left out.
+
+        So a later Crosstown, which knows more that may be said, has the same terms of the same file: what
+        was accepted stays accepted. What is usual must never change.
+        """
+        said: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True)
+        return json.dumps(said, sort_keys=True)
 
     @property
     def topic(self) -> str:

@@ -64,18 +64,23 @@ def _document(agreement: Agreement, folder: Path) -> Iterator[Problem]:
     basis = agreement.basis
     if basis is None or "://" in basis.document:
         return
+    at = ("basis", "document")
     inside = folder.resolve()
-    file = (inside / basis.document).resolve()
-    if not file.is_relative_to(inside):
-        yield Problem(("basis", "document"), "document", f"{basis.document} lies outside of the folder",
-                      "put it into agreements/, or name where it is kept")  # fmt: skip
+    try:
+        file = (inside / basis.document).resolve()
+        if not file.is_relative_to(inside):
+            yield Problem(at, "document", f"{basis.document} lies outside of the folder",
+                          "put it into agreements/, or name where it is kept")  # fmt: skip
+            return
+        if not file.is_file():
+            return
+        if file.stat().st_size > _LARGEST:
+            yield Problem(at, "document", f"{basis.document} is over 64 MB", "keep it elsewhere")
+            return
+        found = hashlib.sha256(file.read_bytes()).hexdigest()
+    except (OSError, ValueError) as error:
+        yield Problem(at, "document", f"the document can't be looked at: {error}", ABOUT)
         return
-    if not file.is_file():
-        return
-    if file.stat().st_size > _LARGEST:
-        yield Problem(("basis", "document"), "document", f"{basis.document} is over 64 MB", ABOUT)
-        return
-    found = hashlib.sha256(file.read_bytes()).hexdigest()
     if found != basis.sha256:
         yield Problem(("basis", "sha256"), "document", f"{basis.document} has another hash: {found}",
                       "if it was changed all parties accept it anew: say that hash; else put the signed one back")  # fmt: skip

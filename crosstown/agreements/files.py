@@ -19,11 +19,16 @@ def agreement_files(folder: Path) -> list[Path]:
 
 def agreement_of(file: Path) -> Agreement:
     """One agreement as its file says it; raises `Stop` with file and line where it says none."""
-    agreement = read_yaml(file, Agreement, about=ABOUT)
+    agreement = read_agreement(file)
     if agreement.id != file.stem:
         raise Stop(f"{file}:{line_in(file, ('id',))}: id {agreement.id}, but the file is {file.name}",
                    mend="make them agree")  # fmt: skip
     return agreement
+
+
+def read_agreement(file: Path) -> Agreement:
+    """An agreement from a file of any name; raises `Stop` with file and line where it says none."""
+    return read_yaml(file, Agreement, about=ABOUT)
 
 
 def agreements_in(folder: Path, ground: Ground) -> dict[str, Agreement]:

@@ -29,8 +29,8 @@ from crosstown.agreements.expression import (
     Operand,
     Or,
     bad,
-    parsed,
 )
+from crosstown.agreements.parsing import parsed
 from crosstown.agreements.vocabulary import WORDS, Kind, Type
 
 Row = Mapping[str, Any]

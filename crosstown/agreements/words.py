@@ -32,6 +32,8 @@ class Word:
     because: str = ""
     of: str = ""
     """Of whom something is requested."""
+    text: str = ""
+    """The terms that are accepted, themselves, as JSON: what was accepted can be read when the file is gone."""
 
     @property
     def key(self) -> bytes:
@@ -128,6 +130,14 @@ def _term(agreement: Agreement, said: list[Word]) -> tuple[int, int, set[str]]:
             ends = word.said_at + HANDSHAKE_DAYS * DAY
             round_ = set()
     return begins, ends, round_
+
+
+def delete_by(agreement: Agreement, standing: Standing) -> int:
+    """By when the receiver must have deleted what it got, microseconds UTC; 0: it needn't, or not yet."""
+    over = standing.state in ("revoked", "expired")
+    if not over or agreement.delete_within_days is None:
+        return 0
+    return standing.ends + agreement.delete_within_days * DAY
 
 
 def shared_since(agreement: Agreement, standing: Standing) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,10 +10,9 @@ from crosstown.agreements.agreement import Agreement
 from crosstown.audit.given import Given, InFeed, Received, given, received
 from crosstown.audit.link import Said
 from crosstown.audit.readers import Reader, readers
-from crosstown.audit.told import in_feeds
+from crosstown.audit.told import Sought, in_feeds
 from crosstown.audit.topic import everything
 from crosstown.errors import NotFound
-from crosstown.feeds.names import Names
 from crosstown.home import Endpoints, Home
 from crosstown.identity import case_key
 from crosstown.lookup import Lookup
@@ -66,27 +65,24 @@ class Asking:
     def trail(self, record: str) -> Trail:
         """Which parties a record reached, as far as the log, the feeds and the casebook know.
 
-        Raises `NotFound` where nothing was ever said of it, or it was erased; `Unavailable`.
+        One that was erased is found where feeds still hold its own name. Raises `NotFound` where nothing
+        at all is known of it; `Unavailable`.
         """
         lookup = Lookup(self.settings)
         try:
             events, beside = lookup.events_of(record), lookup.beside(record)
         finally:
             lookup.close()
-        if not events:
+        sought = Sought(record, frozenset(events), frozenset(case_key(*one) for one in beside))
+        secret = Home(self.settings.home).pseudonym_key(self.settings)
+        feeds = in_feeds(self.settings, self.endpoints, sought, secret, self.agreements)
+        if not events and not feeds:
             raise NotFound(
                 f"nothing is known here of {record[:200]!r}",
-                mend="name it in full: agency/register/number; of what was erased nobody can tell any"
-                " more which events it had: ask before you erase",
+                mend="name it in full: agency/register/number; what was erased is known only as far as"
+                " feeds still hold it: ask before you erase",
             )
-
-        def names_of(names: Names) -> Collection[str]:
-            cases = [names.case(case_key(jurisdiction, one)) for jurisdiction, one in beside]
-            return [*map(names.event, events), *cases]
-
-        secret = Home(self.settings.home).pseudonym_key(self.settings)
-        feeds = in_feeds(self.settings, self.endpoints, names_of, secret, self.agreements)
-        since = min(events.values())
+        since = min(events.values(), default=0)
         return Trail(feeds, list(received(self._deliveries(), feeds, since)),
                      [one for one in self._readers() if one.agreement in feeds])  # fmt: skip
 

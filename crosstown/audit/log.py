@@ -14,8 +14,8 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Final
 
 from confluent_kafka import KafkaException, Producer
@@ -42,6 +42,19 @@ AT_ONCE: Final = 1_000
 _CHAIN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
 
 
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """At most `count` messages, numbers `first` to `last` of a feed, are about to go to `agency`."""
+
+    agency: str
+    agreement: str
+    purpose: str
+    way: str
+    first: int
+    last: int
+    count: int
+
+
 @dataclass(slots=True)
 class _Waiting:
     """What one caller wants written; `why` is set where it wasn't.
@@ -49,7 +62,7 @@ class _Waiting:
     Its turn has come when it's written, or when it is the one that writes what waits.
     """
 
-    said: Said
+    said: list[Said]
     turn: threading.Event = field(default_factory=threading.Event)
     done: bool = False
     why: str = ""
@@ -93,12 +106,16 @@ class AccessLog:
         Returns once Kafka has it for good. Raises `Unavailable` where it hasn't, or may not have, and
         `Refused` where it can't be said: then nothing may go out.
         """
-        said = Said(
-            chain=self._chain, number=0, at=0, what="delivery", agency=agency, agreement=agreement,
-            purpose=purpose, way=way, first=first, last=last, count=count,
-        )  # fmt: skip
-        checked(said)
-        mine = _Waiting(said)
+        self.append_all([Delivery(agency, agreement, purpose, way, first, last, count)])
+
+    def append_all(self, deliveries: Iterable[Delivery]) -> None:
+        """The same of several at once, in the time of one: all are written, or none may go out."""
+        mine = _Waiting([
+            checked(Said(chain=self._chain, number=0, at=0, what="delivery", **asdict(one)))
+            for one in deliveries
+        ])  # fmt: skip
+        if not mine.said:
+            return
         with self._lock:
             self._waiting.append(mine)
             if not self._somebody_writes:
@@ -125,7 +142,7 @@ class AccessLog:
         why = "a fault of ours"
         try:
             with self._writing:
-                self._write([one.said for one in batch])
+                self._write([said for one in batch for said in one.said])
             why = ""
         except CrosstownError as error:
             why = str(error)

@@ -8,88 +8,73 @@ is needed, and terms that have changed since make no difference.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator
-from io import BytesIO
+from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
-
-import fastavro
 
 from crosstown import kafka
 from crosstown.audit.given import InFeed
-from crosstown.errors import Refused
+from crosstown.envelope import text_bytes
 from crosstown.feeds.names import Names
-from crosstown.formats import DELIVERED, plain
+from crosstown.feeds.told_before import ToldBefore, told_before
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of
 from crosstown.settings import Settings
 from crosstown.sweep import messages
 
-TOPIC: Final = "delivered"
-_SCHEMA: Final = fastavro.parse_schema(plain(DELIVERED))
 _NAME: Final = re.compile(rb"(?=([0-9a-f]{32}))")
 
 
-class Told(NamedTuple):
-    """A feed's last word on a thing."""
+class Sought(NamedTuple):
+    """What is looked for: a record, its events, and the cases that it may be in, by their ids."""
 
-    agreement: str
-    thing: str
-    number: int
-    gone: bool
+    record: str
+    events: frozenset[str]
+    cases: frozenset[str]
 
-
-def last_words(settings: Settings, endpoints: Endpoints) -> Iterator[Told]:
-    """The last word of each feed on each thing; an earlier one may come before it."""
-    for message in _messages(settings, endpoints, TOPIC):
-        agreement, _, thing = (message.key() or b"").decode("utf-8", "replace").partition("/")
-        try:
-            said: Any = fastavro.schemaless_reader(
-                BytesIO(body_of(message.value())), _SCHEMA, None
-            )
-        except Refused:  # a tombstone, or somebody else's
-            continue
-        except Exception:  # noqa: BLE001, S112 - not written by the feeds
-            continue
-        yield Told(agreement, thing, said["number"], not said["digest"])
+    def things(self, names: Names) -> frozenset[str]:
+        """The names of what a feed speaks about: events and cases."""
+        return frozenset([*map(names.event, self.events), *map(names.case, self.cases)])
 
 
 def in_feeds(
-    settings: Settings, endpoints: Endpoints, names_of: Callable[[Names], Collection[str]],
-    secret: bytes, agreements: Collection[str],
+    settings: Settings, endpoints: Endpoints, sought: Sought, secret: bytes,
+    agreements: Collection[str],
 ) -> dict[str, InFeed]:  # fmt: skip
-    """What the feed of each agreement has said of things, by agreement; nothing of one that hasn't.
+    """What the feed of each agreement has said of a record, by agreement; nothing of one that hasn't.
 
-    `names_of` gives the things' names under an agreement, `agreements` those that there are now; the
-    feeds of others are looked through as long as `delivered` knows them.
+    `agreements` are those that there are now; the feeds of others are looked through as long as
+    `delivered` knows them. A record that nothing is known of any more is still found by its own name.
     """
-    last: dict[str, dict[str, Told]] = {}
-    names: dict[str, frozenset[str]] = {}
-    for told in last_words(settings, endpoints):
+    last: dict[str, dict[str, ToldBefore]] = {}
+    names = {one: Names.under(secret, one) for one in agreements}
+    things = {one: sought.things(names[one]) for one in names}
+    for told in told_before(settings, endpoints):
         if told.agreement not in names:
-            names[told.agreement] = frozenset(names_of(Names.under(secret, told.agreement)))
-        if told.thing in names[told.agreement]:
+            names[told.agreement] = Names.under(secret, told.agreement)
+            things[told.agreement] = sought.things(names[told.agreement])
+        if told.thing in things[told.agreement]:
             last.setdefault(told.agreement, {})[told.thing] = told
     found = {}
-    for agreement in sorted({*agreements, *names}):
-        ours = names.get(agreement) or frozenset(names_of(Names.under(secret, agreement)))
+    for agreement in sorted(names):
         words = last.get(agreement, {}).values()
-        numbers, reaches = _seen(settings, endpoints, f"feed.{agreement}", ours)
+        ours = things[agreement] | {names[agreement].record(sought.record)}
+        numbers, reaches = _seen(settings, endpoints, f"feed.{agreement}", ours, sought.record)
         numbers |= {told.number for told in words}
         if numbers:
-            gone = bool(words) and all(told.gone for told in words)
+            gone = bool(words) and not any(told.digest for told in words)
             found[agreement] = InFeed(tuple(sorted(numbers)), reaches or max(numbers), gone)
     return found
 
 
 def _seen(
-    settings: Settings, endpoints: Endpoints, topic: str, names: frozenset[str]
+    settings: Settings, endpoints: Endpoints, topic: str, names: frozenset[str], record: str
 ) -> tuple[set[int], int]:
-    """The numbers of a feed's messages in which a name stands, and the least number that is there."""
+    """The numbers of a feed's messages that name any of these, and the least number that is there."""
     numbers, reaches = set(), 0
     wanted = {name.encode() for name in names}
+    plain = text_bytes(record)  # with its length before it: no other record only begins so
     for one in numbered(settings, endpoints, topic):
         reaches = reaches or one.number
-        if not wanted.isdisjoint(_NAME.findall(one.value)):
+        if plain in one.value or not wanted.isdisjoint(_NAME.findall(one.value)):
             numbers.add(one.number)
     return numbers, reaches
 

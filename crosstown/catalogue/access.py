@@ -1,7 +1,6 @@
 """Who may write a topic and who may read it, in words: the one place that knows.
 
-Agreements are still to come; what they grant is to be said here, and then stands on every page and
-in the AsyncAPI document.
+What agreements give lies on topics of their own, `feed.<agreement>`; nobody reads an agency's topic by one.
 """
 
 from __future__ import annotations

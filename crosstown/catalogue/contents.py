@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from crosstown.agencies import Agencies, AgenciesFile, Agency
+from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.files import agreement_files, agreement_of
+from crosstown.agreements.rules import problems
 from crosstown.checking import Finding, check, in_order
 from crosstown.codec import Encoder
 from crosstown.contract import ANY, Contract
@@ -19,10 +22,12 @@ from crosstown.repository import (
     Concern,
     ConcernMap,
     ConcernsFile,
+    Repository,
     contract_of,
     named,
     owners,
     shipped,
+    shipped_contracts,
 )  # fmt: skip
 from crosstown.yaml_file import read_yaml
 
@@ -87,6 +92,27 @@ class Contents:
     missing: tuple[str, ...]
     """Contracts of which no version can be read."""
     findings: tuple[Finding, ...]
+    agreements: tuple[Agreement, ...] = ()
+    """Those that hold against the contracts, by id."""
+
+    @property
+    def ground(self) -> Repository:
+        """What agreements are held against, as far as it can be read."""
+        newest = {name: one.newest for name, one in self.contracts.items()}
+        return Repository(Path(), shipped_contracts(self.agencies) | newest, {}, self.agencies,
+                          {one.id: one for one in self.concerns}, 0)  # fmt: skip
+
+    def receiving(self, contract: str) -> list[Agreement]:
+        """The agreements that cover a contract."""
+        return [one for one in self.agreements if contract in {c.contract for c in one.contracts}]
+
+    def given(self, agency: str) -> list[Agreement]:
+        """The agreements under which an agency gives."""
+        return [one for one in self.agreements if agency in one.providers]
+
+    def got(self, agency: str) -> list[Agreement]:
+        """The agreements under which an agency receives."""
+        return [one for one in self.agreements if agency == one.receiver]
 
     def window(self, concern: str) -> float:
         """How many days two events of a concern may be apart to be related by place."""
@@ -123,10 +149,21 @@ def read(folder: Path) -> Contents | tuple[Finding, ...]:
             listed[name] = Listed(newest.contract, newest.examples, versions)
         else:
             missing.append(name)
-    return Contents(
+    contents = Contents(
         agencies, concerns.concerns, concerns.default_window_days, code_lists, listed,
         tuple(missing), tuple(_from(folder, one) for one in in_order(found)),
     )  # fmt: skip
+    return replace(contents, agreements=tuple(_agreements(folder, contents.ground)))
+
+
+def _agreements(folder: Path, ground: Repository) -> Iterator[Agreement]:
+    for file in agreement_files(folder):
+        try:
+            one = agreement_of(file)
+        except Stop:
+            continue  # it is among the findings
+        if not problems(one, ground):
+            yield one
 
 
 def _from(folder: Path, one: Finding) -> Finding:

@@ -17,14 +17,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from crosstown.agencies import Agency, Jurisdiction
+from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.plain import sentences
 from crosstown.catalogue import asyncapi, topics, views, words
 from crosstown.catalogue.access import access
 from crosstown.catalogue.contents import Contents, Listed
 from crosstown.contract import ANY
+from crosstown.repository import Repository
 
 ASYNCAPI: Final = "asyncapi.json"
 _ASSETS: Final = ("catalogue.css", "catalogue.js")
-_SINGLE: Final = ("index", "jurisdictions", "concerns", "codelists", "topics")
+_SINGLE: Final = ("index", "agreements", "jurisdictions", "concerns", "codelists", "topics")
 _UNSEEN: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
@@ -66,10 +69,15 @@ def _environment(contents: Contents) -> Environment:
         "contacts_of": partial(views.contacts_of, contents), "days": words.days,
         "file_name": file_name, "findable": views.findable, "hubs": partial(views.hubs, contents),
         "made": views.made, "promise": words.promise, "rows": views.rows, "said": words.said,
-        "schema_rows": views.schema_rows, "sensitive": views.sensitive, "steps": views.steps, "time": moment,
+        "schema_rows": views.schema_rows, "sentences": partial(_sentences, contents.ground),
+        "given_under": views.given_under, "sensitive": views.sensitive, "steps": views.steps, "time": moment,
         "users": partial(views.users, contents),
     }  # fmt: skip
     return env
+
+
+def _sentences(ground: Repository, one: Agreement) -> list[tuple[str, str]]:
+    return sentences(one, ground)
 
 
 def _seen(value: Any) -> Any:

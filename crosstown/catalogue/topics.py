@@ -32,6 +32,7 @@ _TITLES: Final = {
     "alerts.pickup": "Hand-offs that nobody picked up",
     "agreements": "What parties say of agreements: asked, accepted, declined, revoked",
     "delivered": "What each feed last said of each thing",
+    "reciprocity": "What each agency gives and gets, and whether its requests were answered",
     "access": "The access log: who was given what under which agreement",
 }
 _KEYS: Final = {
@@ -42,6 +43,7 @@ _KEYS: Final = {
     "alerts.pickup": "UUIDv5 of [jurisdiction, record]",
     "agreements": "agreement:said_at:word:party",
     "delivered": "agreement/thing",
+    "reciprocity": "agency",
     "access": "the chain: a program and its slot",
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from crosstown.agencies import Agency
+from crosstown.agreements.agreement import Agreement
 from crosstown.catalogue import words
 from crosstown.catalogue.contents import Contents, Listed
 from crosstown.catalogue.differences import Difference, differences
@@ -172,6 +173,13 @@ def users(contents: Contents, concern: str) -> list[Listed]:
         one for one in contents.contracts.values()
         if concern in (words.concerns_of(one.newest) or ())
     ]  # fmt: skip
+
+
+def given_under(agreement: Agreement, contract: str) -> str:
+    """What goes out of a contract's events under an agreement: the body's fields, the envelope's."""
+    (covered,) = (one for one in agreement.contracts if one.contract == contract)
+    envelope = ", ".join(agreement.envelope) or "nothing"
+    return f"{', '.join(covered.payload) or 'nothing'} of the body; {envelope} of the envelope"
 
 
 def findable(one: Listed) -> str:

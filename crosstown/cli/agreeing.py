@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crosstown.cli.agreed import book, standing_fields
-from crosstown.cli.shell import Output, iso, out, print_json, settings, sure
+from crosstown.cli.shell import Output, iso, minute, out, print_json, settings
 from crosstown.errors import Stop, Unavailable
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Speaking:
             raise Stop("who says so? it must be attributed",
                        mend="--by NAME, or CROSSTOWN_BY once for all")  # fmt: skip
         self.id, self.agency, self.output = agreement, agency, output
-        self.by, self.because = " ".join(by.split()), " ".join(because.split())
+        self.by = _fitting("--by", by, 100)
+        self.because = _fitting("--because", because, 500)
 
     def party_of(self) -> Agreement:
         """The agreement, of which the agency is a party and which isn't revoked."""
@@ -65,6 +66,7 @@ class Speaking:
         *,
         terms: str = "",
         of: str = "",
+        text: str = "",
     ) -> Word:
         """Say it, once Kafka has it."""
         from crosstown.agreements import word_log
@@ -73,7 +75,7 @@ class Speaking:
         last = max((w.said_at for w in self.book.of(self.id)), default=0)
         said = Word(agreement=self.id, word=word, party=self.agency, by=self.by,
                     said_at=max(self.book.now, last + 1 if last < self.book.now + 60_000_000 else 0),
-                    terms=terms, because=self.because, of=of)  # fmt: skip
+                    terms=terms, because=self.because, of=of, text=text)  # fmt: skip
         word_log.say(self.settings, self.where, said)
         return said
 
@@ -95,6 +97,16 @@ class Speaking:
             out.print(line, markup=False)
 
 
+def _fitting(option: str, text: str, most: int) -> str:
+    """What somebody typed, as one line that can be kept."""
+    said = " ".join(text.split())
+    if len(said) > most:
+        raise Stop(f"{option} has over {most} characters", mend="say it shorter")
+    if not said.isprintable():
+        raise Stop(f"{option} holds what can't be read", mend="plain text in UTF-8, please")
+    return said
+
+
 def accept(speaking: Speaking) -> None:
     """Accept the terms as the file says them now; by the steward that it names."""
     from crosstown.agreements.words import missing
@@ -111,7 +123,7 @@ def accept(speaking: Speaking) -> None:
     if speaking.agency not in missing(found, speaking.book.words or ()):
         speaking.tell(None, "accepted", [f"{speaking.agency} has accepted these terms already."])
         return
-    word = speaking.say("accepted", terms=found.terms)
+    word = speaking.say("accepted", terms=found.terms, text=found.text)
     speaking.tell(
         word,
         "accepted",
@@ -162,32 +174,10 @@ def request(speaking: Speaking, of: str) -> None:
     for one in speaking.book.requests(speaking.id):
         if one.answer == "open" and (one.party, one.of) == (speaking.agency, of):
             speaking.tell(
-                None, "requested", [f"{of} was asked already; it lapses {iso(one.lapses_at)}."]
+                None, "requested", [f"{of} was asked already; it lapses {minute(one.lapses_at)}."]
             )
             return
     word = speaking.say("requested", of=of)
     speaking.tell(word, "requested", [
         f"Asked: {of} sees it under crosstown agreements, and answers within {LAPSES_DAYS} days, or it lapses.",
     ])  # fmt: skip
-
-
-def revoke(speaking: Speaking, *, yes: bool, dry_run: bool) -> None:
-    """End an agreement for good: the feed is cut first, then the word is said."""
-    speaking.needs_reason()
-    found = speaking.book.agreement(speaking.id)
-    stands = speaking.book.standing(speaking.id)
-    if stands is not None and stands.state == "revoked":
-        speaking.tell(None, "revoked", [f"{speaking.id} stands revoked already."])
-        return
-    found = speaking.party_of()
-    losing = [f"{found.receiver} gets nothing more under {found.id}, for good."]
-    if dry_run:
-        for line in losing:
-            out.print(line, markup=False)
-        return
-    if not yes and not sure(
-        f"{' '.join(losing)} Revoke {found.id}?", "a revocation can't be undone"
-    ):
-        raise Stop("not revoked", mend="nothing was changed")
-    word = speaking.say("revoked", terms=found.terms)
-    speaking.tell(word, "revoked", [f"Revoked by {speaking.agency}: {found.id}", *losing])

@@ -47,6 +47,12 @@ def command(
     measure: Annotated[
         Measure | None, typer.Option(help="Only cases that a figure counts: docs/measures.md.")
     ] = None,
+    enriched_by: Annotated[
+        str, typer.Option(metavar="AGENCY", help="Only cases of others that this one added to.")
+    ] = "",
+    enriched_for: Annotated[
+        str, typer.Option(metavar="AGENCY", help="Only cases that others added to for this one.")
+    ] = "",
     via: Annotated[Via | None, typer.Option(help="Only cases with an event that came so.")] = None,
     by: Annotated[
         By, typer.Option(help="Which first: most agencies, records, or seconds to the last close.")
@@ -74,7 +80,8 @@ def command(
         agencies=agencies, at_most=at_most, place=place,
         written=street_key(place) if place else "", jurisdiction=jurisdiction,
         status=status.value if status else "", via=via.value if via else "", measure=measure,
-        order=Order[by.name], now=time.time_ns() // 1000,
+        order=Order[by.name], now=time.time_ns() // 1000, enriched_by=enriched_by,
+        enriched_for=enriched_for,
     )  # fmt: skip
     rows = islice(found, limit or None)
     if output is Output.JSON:

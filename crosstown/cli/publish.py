@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -15,6 +15,7 @@ from crosstown.errors import Stop
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from crosstown.completeness.tally import Expected
     from crosstown.naming import Naming
     from crosstown.publish import FileReport, Progress
     from crosstown.repository import Repository
@@ -38,14 +39,26 @@ RejectsOption = Annotated[
     typer.Option(metavar="FILE", help="One file for all rejects, instead of FILE.rejects.csv "
                                       "beside each."),
 ]  # fmt: skip
+ExpectOption = Annotated[
+    int | None,
+    typer.Option(min=0, metavar="N", help="How many rows the source itself counted in the file."),
+]  # fmt: skip
+ManifestOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="What the source says is in the file; one beside it, "
+                                      "FILE.manifest.json, is found by itself."),
+]  # fmt: skip
 
 
 def command(
     source: SourceArgument,
     files: FilesArgument,
+    *,
     dry_run: DryRunOption = False,
     known_at: KnownAtOption = None,
     rejects: RejectsOption = None,
+    expect: ExpectOption = None,
+    manifest: ManifestOption = None,
     home: HomeOption = None,
     output: OutputOption = Output.HUMAN,
 ) -> None:
@@ -54,7 +67,11 @@ def command(
     Example: `crosstown publish boston-311 exports/*.csv`, or
     `echo '{"agency": ...}' | crosstown publish events -`.
 
-    Exit code 3: some rows were rejected or a file refused, the others went on.
+    What the source itself has counted (`--expect 120`, or a manifest `{"rows": 120}` beside the file)
+    is held against what is found, and kept for `crosstown completeness`.
+
+    Exit code 3: some rows were rejected, a file refused or not what the source had counted; the
+    others went on.
     """
     from connectors import source as find
     from crosstown.repository import Repository
@@ -62,17 +79,42 @@ def command(
     given = settings(home)
     repository = Repository.of(given)
     told = _moment(known_at)
-    inputs = [file for file in files if not file.name.endswith(".rejects.csv")]
+    inputs = [file for file in files if not file.name.endswith(tuple(_NOT_EXPORTS))]
     for file in set(files) - set(inputs):
-        err.print(f"left out: {file}, rejects of an earlier call", markup=False)
+        what = next(what for end, what in _NOT_EXPORTS.items() if file.name.endswith(end))
+        err.print(f"left out: {file}, {what}", markup=False)
+    expected = _expected(inputs, expect, manifest)
 
     def make(naming: Naming) -> Source:
         return find(source, naming, given.sources)
 
     if dry_run:
-        _preview(given, repository, make, inputs, told, output)
+        _preview(given, repository, make, inputs, told, output, expected)
     else:
-        _publish(given, repository, make, inputs, told, rejects, output)
+        _publish(given, repository, make, inputs, told, rejects, output, expected)
+
+
+_NOT_EXPORTS: Final = {
+    ".rejects.csv": "rejects of an earlier call", ".manifest.json": "a manifest",
+}  # fmt: skip
+
+
+def _expected(
+    files: Sequence[Path], expect: int | None, manifest: Path | None
+) -> dict[Path, Expected]:
+    """What the source has counted in each file, as far as it says so."""
+    from crosstown.completeness.manifest import Manifest, beside, read
+    from crosstown.completeness.tally import Expected
+
+    if expect is not None or manifest is not None:
+        if len(files) != 1 or (expect is not None and manifest is not None):
+            raise Stop("--expect and --manifest are about one file, and exclude each other",
+                       mend="one call a file; or a manifest beside each: FILE.manifest.json")  # fmt: skip
+        if manifest is not None:
+            return {files[0]: Expected(read(manifest), "manifest")}
+        return {files[0]: Expected(Manifest(rows=expect or 0), "expected")}
+    found = {file: beside(file) for file in files}
+    return {file: Expected(read(one), "manifest") for file, one in found.items() if one}
 
 
 def _moment(text: str | None) -> int | None:
@@ -87,6 +129,7 @@ def _moment(text: str | None) -> int | None:
 def _publish(
     given: Settings, repository: Repository, make: Callable[[Naming], Source],
     files: Sequence[Path], known_at: int | None, rejects: Path | None, output: Output,
+    expected: dict[Path, Expected],
 ) -> None:  # fmt: skip
     from crosstown.cli.backbone import backbone
     from crosstown.cli.published import show
@@ -99,7 +142,7 @@ def _publish(
     try:
         with _progress(where.bootstrap) as progress:
             reports = publish(given, where, repository, make, files, known_at=known_at,
-                              rejects=rejects, progress=progress)  # fmt: skip
+                              rejects=rejects, progress=progress, expected=expected)  # fmt: skip
     except NotAcknowledged as error:
         if any(one.rows for one in error.reports):
             show(error.reports, output)
@@ -113,18 +156,19 @@ def _publish(
 
 def _preview(
     given: Settings, repository: Repository, make: Callable[[Naming], Source],
-    files: Sequence[Path], known_at: int | None, output: Output,
+    files: Sequence[Path], known_at: int | None, output: Output, expected: dict[Path, Expected],
 ) -> None:  # fmt: skip
     from crosstown.cli.previewed import show
     from crosstown.preview import preview
 
-    seen = preview(given, repository, make, files, known_at=known_at)
+    seen = preview(given, repository, make, files, known_at=known_at, expected=expected)
     show(seen, repository.agencies, output)
     _exit([one.report for one in seen])
 
 
 def _exit(reports: Sequence[FileReport]) -> None:
-    if any(one.rejected or one.refused for one in reports):
+    differs = any(one.tally is not None and one.tally.differs for one in reports)
+    if differs or any(one.rejected or one.refused or one.not_counted for one in reports):
         raise typer.Exit(3)
 
 

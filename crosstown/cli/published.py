@@ -36,7 +36,8 @@ def as_json(reports: Sequence[FileReport]) -> dict[str, Any]:
     return {
         "files": [
             {"file": str(one.file), "published": one.published, "already_known": one.already_known,
-             "rejected": one.rejected, **({"refused": one.refused} if one.refused else {})}
+             "rejected": one.rejected, **({"refused": one.refused} if one.refused else {}),
+             **_counted(one)}
             for one in reports
         ],
         "published": sum(one.published for one in reports),
@@ -47,9 +48,32 @@ def as_json(reports: Sequence[FileReport]) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _counted(one: FileReport) -> dict[str, Any]:
+    """What the source had counted, and what was found; nothing where it said nothing."""
+    if one.tally is None:
+        return {}
+    return {"counted": one.tally.expected.manifest.rows, "read": one.tally.rows,
+            "missing": one.tally.missing, "unlisted": one.tally.unlisted}  # fmt: skip
+
+
+def _differences(one: FileReport) -> None:
+    """Say on standard error where a file isn't what its source had counted."""
+    if one.not_counted:
+        err.print(Text(f"the source's count of {one.file} isn't kept: {one.not_counted}"))
+    if one.tally is None or not one.tally.differs:
+        return
+    counted, found = one.tally.expected.manifest.rows, one.tally.rows
+    err.print(Text(f"{one.file}: the source counted {counted:,} rows, here are {found:,}"))
+    for what, names in (("in no row", one.tally.missing), ("not listed", one.tally.unlisted)):
+        if names:
+            more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+            err.print(Text(f"  {what}: {', '.join(names[:10])}{more}"))
+
+
 def problems(reports: Sequence[FileReport]) -> None:
     """Say on standard error why files were refused and rows rejected, a line a reason."""
     for one in reports:
+        _differences(one)
         if one.refused:
             err.print(Text(f"refused: {one.file}: {one.refused}"))
             if one.mend:

@@ -78,6 +78,12 @@ def iso(micros: int | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+def minute(micros: int) -> str:
+    """Microseconds UTC for people, to the minute."""
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
+    return f"{moment:%Y-%m-%d %H:%M} UTC"
+
+
 def guarded(command: Any, args: Sequence[str]) -> int:
     """Run a command; whatever it raises becomes a message and an exit code, never a stack trace."""
     try:

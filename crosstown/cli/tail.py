@@ -32,7 +32,7 @@ CLOSED = frozenset({"payload", "case", "value", "key", "headers"})
 """Fields whose content may be free text, or is a timeline of its own."""
 SAID = frozenset({"headline", "detail", "message"})
 """Fields in which people, or their values, may be quoted: screened once more."""
-TIMES = frozenset({"occurred_at", "due_at", "known_at", "produced_at", "since", "seen_at"})
+TIMES = frozenset({"at", "occurred_at", "due_at", "known_at", "produced_at", "since", "seen_at"})
 
 
 def command(

@@ -43,27 +43,37 @@ def floor(time: int, by: str, day: int = DAY) -> int:
 def coarser(declared: Any, by: str) -> Change | None:
     """What makes the times in a value of an Avro type coarser; None where it holds none.
 
-    The type must name no other type by its name alone (`form.inlined`).
+    The type must name no other type by its name alone (`body_form.inlined`).
     A time of day without its day tells more than a day does: it becomes midnight.
     """
+    found: Change | None = None
     match declared:
         case {"logicalType": str(logical)} if logical in _DAYS:
-            return lambda value: None if value is None else floor(value, by, _DAYS[logical])
+            found = _floored(by, _DAYS[logical])
         case {"logicalType": str(logical)} if logical in _HOURS:
-            return lambda value: None if value is None else 0
+            found = _midnight
         case {"type": "record", "fields": fields}:
-            return _record({one["name"]: coarser(one["type"], by) for one in fields})
+            found = _record({one["name"]: coarser(one["type"], by) for one in fields})
         case {"type": "array", "items": items}:
-            return _items(coarser(items, by))
+            found = _items(coarser(items, by))
         case {"type": "map", "values": values}:
-            return _values(coarser(values, by))
+            found = _values(coarser(values, by))
         case {"type": dict() | list() as inner}:
-            return coarser(inner, by)
+            found = coarser(inner, by)
         case list():
             changes = [(_held_as(one), change) for one in declared if (change := coarser(one, by))]
-            return _union(changes) if changes else None
+            found = _union(changes) if changes else None
         case _:
-            return None
+            pass
+    return found
+
+
+def _floored(by: str, day: int) -> Change:
+    return lambda value: None if value is None else floor(value, by, day)
+
+
+def _midnight(value: Any) -> Any:
+    return None if value is None else 0
 
 
 def _record(changes: dict[str, Change | None]) -> Change | None:

@@ -8,14 +8,10 @@ without its bytes, since it may still be what counts. Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
 
-from crosstown.envelope import VIAS, content_of, read_long, read_prefix
+from crosstown.envelope import VIAS, content_of, read_long
 from crosstown.errors import Refused
 from crosstown.feeds.lanes import Lane
-
-ID: Final = slice(1, 37)
-"""Where a body's event id lies: 36 characters behind their length."""
 
 
 class Version:
@@ -95,9 +91,14 @@ def counting(versions: Iterable[Version]) -> Iterable[Version]:
     return best.values()
 
 
-def opened(version: Version) -> dict[str, Any]:
-    """The fields of a version's envelope, `known_at` and `via` as they are shown; times are microseconds."""
-    assert version.body is not None, "a version without bytes counts, but can't be opened"
-    fields, _ = read_prefix(version.body)
-    fields["known_at"], fields["via"] = version.first, VIAS[version.via]
-    return fields
+def text_of(event: bytes) -> str:
+    """An event's id as it is written, from its 16 bytes."""
+    digits = event.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def record_of(body: bytes) -> str:
+    """The record of an event, out of the bytes of its envelope: the third text in them."""
+    size, at = read_long(body, 37)
+    size, at = read_long(body, at + size)
+    return body[at : at + size].decode()

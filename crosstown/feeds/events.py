@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from uuid import UUID
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.envelope import text_bytes
+from crosstown.feeds.counting import text_of
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.feed import LookAt
 from crosstown.feeds.look import Look
@@ -53,7 +53,7 @@ class Events:
         """What may be to be told: an event's name, what it says, and the digest of that."""
         while self._waiting:
             event = next(iter(self._waiting))
-            name = self._names.event(str(UUID(bytes=event)))
+            name = self._names.event(text_of(event))
             look = self._covered(look_at(event))
             del self._waiting[event]
             if look is None:
@@ -61,6 +61,10 @@ class Events:
                 yield name, b"", b""
             else:
                 yield name, *self._said(look)
+
+    def thing(self, look: Look) -> str:
+        """The event's own name."""
+        return self._names.event(look.fields["event_id"])
 
     def _covered(self, looks: Sequence[Look]) -> Look | None:
         """What is covered of an event; of one that counts in two jurisdictions what was said last."""

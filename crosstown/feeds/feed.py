@@ -48,6 +48,9 @@ class Content(Protocol):
         Each is left to be told until it was given out.
         """
 
+    def thing(self, look: Look) -> str:
+        """Under which name a covered event is told of; once all that changed was given out."""
+
 
 class Feed:
     """One agreement with the words of its parties, what was told under it, and what is covered."""

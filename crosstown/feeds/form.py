@@ -13,12 +13,13 @@ from typing import Any, Final
 from crosstown.agreements.agreement import Agreement
 from crosstown.contract import Contract
 from crosstown.envelope import FIELDS
+from crosstown.feeds.body_form import Schema, payload_form, space
 from crosstown.formats import ACCEPTED
 
 SHOWN: Final = 200
 """Entries, and links, of a timeline that one message carries; the counts are of all."""
+RULES: Final = ("ref", "place", "asserted")
 TIMES: Final = ("occurred_at", "due_at", "known_at")
-Schema = dict[str, Any]
 _ACCEPTED: Final[dict[str, Any]] = {one["name"]: one for one in ACCEPTED["fields"]}
 _TIME: Final = {"type": "long", "logicalType": "timestamp-micros"}
 _GONE: Final = (
@@ -37,98 +38,13 @@ def form(agreement: Agreement, contracts: Mapping[str, Contract]) -> Schema:
     return _timelines(agreement, contracts) if agreement.gives == "timelines" else _events(agreement, contracts)  # fmt: skip
 
 
-def payload_form(agreement: Agreement, contract: Contract) -> Schema | None:
-    """The record with the fields of one contract's body that go out; None where none do."""
-    named = next(one.payload for one in agreement.contracts if one.contract == contract.id)
-    if not named:
-        return None
-    space = f"{_space(agreement.id)}.{_word(contract.owner)}_{_word(contract.name).lstrip('_')}"
-    types = _Renamed(space)
-    own = {one["name"]: one for one in inlined(contract.schema)["fields"]}
-    fields = [_with_default(own[name], types) for name in own if name in named]
-    return {"type": "record", "name": "Payload", "namespace": space,
-            "doc": f"of {contract.id}", "fields": fields}  # fmt: skip
-
-
-def inlined(schema: Any, space: str = "", known: dict[str, Any] | None = None) -> Any:
-    """A schema in which each use of a named type is its definition, under its full name."""
-    known = {} if known is None else known
-    match schema:
-        case str():
-            full = schema if "." in schema or not space else f"{space}.{schema}"
-            return known.get(full, known.get(schema, schema))
-        case list():
-            return [inlined(one, space, known) for one in schema]
-        case {"type": "record" | "error" | "enum" | "fixed", "name": str(name)}:
-            space = name.rpartition(".")[0] or schema.get("namespace", space)
-            full = name if "." in name or not space else f"{space}.{name}"
-            whole = {k: v for k, v in schema.items() if k != "namespace"} | {"name": full}
-            if "fields" in whole:
-                whole["fields"] = [
-                    {**one, "type": inlined(one["type"], space, known)} for one in whole["fields"]
-                ]
-            known[full] = whole
-            return whole
-        case dict():
-            return {k: inlined(v, space, known) if k in ("type", "items", "values") else v
-                    for k, v in schema.items()}  # fmt: skip
-        case _:
-            return schema
-
-
-class _Renamed:
-    """Gives the named types of one contract names of the feed's own: each defined once, then named."""
-
-    def __init__(self, space: str) -> None:
-        self._space = space
-        self._names: dict[str, str] = {}
-        self._shapes: dict[str, str] = {}
-
-    def type(self, schema: Any) -> Any:
-        """An inlined type under its new names."""
-        match schema:
-            case list():
-                return [self.type(one) for one in schema]
-            case {"name": str(old)}:
-                return self._named(old, schema)
-            case dict():
-                return {k: self.type(v) if k in ("type", "items", "values") else v
-                        for k, v in schema.items()}  # fmt: skip
-            case _:
-                return schema
-
-    def _named(self, old: str, schema: Schema) -> Any:
-        if old in self._names:
-            return f"{self._space}.{self._names[old]}"
-        name = old.rpartition(".")[2]
-        if name in self._names.values() or name == "Payload":
-            name = old.replace(".", "_")
-        self._names[old] = name
-        whole = {k: v for k, v in schema.items() if k not in ("name", "aliases")}
-        whole |= {"name": name, "namespace": self._space}
-        if "fields" in whole:
-            whole["fields"] = [{**one, "type": self.type(one["type"])} for one in whole["fields"]]
-        return whole
-
-
-def _with_default(field: Schema, types: _Renamed) -> Schema:
-    """A field of a body as it goes out: one without a default may be null."""
-    found = {"name": field["name"], "type": types.type(field["type"]), "doc": field.get("doc", "")}
-    if "default" in field:
-        return found | {"default": field["default"]}
-    declared = field["type"] if isinstance(field["type"], list) else [field["type"]]
-    rest = found["type"] if isinstance(found["type"], list) else [found["type"]]
-    if declared != ["null"]:
-        found["type"] = ["null", *(one for one in rest if one != "null")]
-    return found | {"default": None}
-
-
 def _of_envelope(agreement: Agreement) -> list[Schema]:
     """The envelope's fields, each with a default."""
     fields = []
     for name in envelope_fields(agreement):
         own = _ACCEPTED[name]
-        declared, default = own["type"], ""
+        declared: Any = own["type"]
+        default: Any = ""
         if name in TIMES:
             declared, default = ["null", _TIME], None
         elif isinstance(declared, dict) and declared["type"] == "array":
@@ -175,33 +91,71 @@ def _payload(agreement: Agreement, contracts: Mapping[str, Contract]) -> list[Sc
 def _events(agreement: Agreement, contracts: Mapping[str, Contract]) -> Schema:
     said = _of_envelope(agreement) + _payload(agreement, contracts)
     return _record("FeedEvent", agreement, f"One event under the agreement {agreement.id}.", [
-        {"name": "number", "type": "long", "doc": "1, 2, 3, ... in this feed, without a gap"},
-        {"name": "change", "type": _CHANGE, "doc": _GONE},
-        {"name": "event", "type": "string", "doc": "the event's name under the agreement"},
+        *_head("event", "the event's name under the agreement"),
         {"name": "record", "type": "string", "default": "",
          "doc": f"its record, {_named_as(agreement)}; empty where GONE"},
-        {"name": "said", "default": None, "doc": "what it says now; null where GONE",
-         "type": ["null", {"type": "record", "name": "Said", "fields": said}]},
+        _said(said),
     ])  # fmt: skip
 
 
 def _timelines(agreement: Agreement, contracts: Mapping[str, Contract]) -> Schema:
-    raise NotImplementedError
+    shown = f"the newest {SHOWN}, or as many as one message holds"
+    said: list[Schema] = [
+        {"name": "status", "doc": "open while any of its records is open", "default": "open",
+         "type": {"type": "enum", "name": "Status", "symbols": ["open", "closed"]}},
+        *_span(agreement), *_publishers(agreement),
+        *({"name": f"{what}_count", "type": "int", "default": 0, "doc": "all that are covered"}
+          for what in ("record", "entry", "link")),
+        {"name": "digest", "type": "string", "default": "",
+         "doc": "the same as long as nothing changes that goes out; 64 hex digits"},
+        {"name": "entries", "default": [], "doc": f"{shown}; in order of what they show",
+         "type": {"type": "array", "items": {"type": "record", "name": "Entry", "fields": [
+             {"name": "event", "type": "string", "doc": "the event's name under the agreement"},
+             {"name": "record", "type": "string", "doc": f"its record, {_named_as(agreement)}"},
+             *_of_envelope(agreement), *_payload(agreement, contracts)]}}},
+        {"name": "links", "default": [], "doc": f"why these records are one case; {shown}",
+         "type": {"type": "array", "items": {"type": "record", "name": "Link", "fields": [
+             {"name": "rule", "doc": "ref: `source` names `target`; the others have no direction",
+              "type": {"type": "enum", "name": "Rule", "symbols": list(RULES)}},
+             {"name": "source", "type": "string", "doc": "a record"},
+             {"name": "target", "type": "string", "doc": "a record"}]}}},
+    ]  # fmt: skip
+    return _record("FeedTimeline", agreement, f"One timeline under the agreement {agreement.id}.", [
+        *_head("case", "the timeline's name under the agreement"), _said(said),
+    ])  # fmt: skip
+
+
+def _span(agreement: Agreement) -> list[Schema]:
+    """When the first and the last of it happened, where times of happening go out."""
+    if "occurred_at" not in agreement.envelope:
+        return []
+    return [{"name": name, "type": ["null", _TIME], "default": None, "doc": f"the {name} of its entries"}
+            for name in ("first", "last")]  # fmt: skip
+
+
+def _publishers(agreement: Agreement) -> list[Schema]:
+    if "agency" not in agreement.envelope:
+        return []
+    return [{"name": "agencies", "type": {"type": "array", "items": "string"}, "default": [],
+             "doc": "whose records these are, sorted"}]  # fmt: skip
+
+
+def _head(thing: str, doc: str) -> list[Schema]:
+    return [
+        {"name": "number", "type": "long", "doc": "1, 2, 3, ... in this feed, without a gap"},
+        {"name": "change", "type": _CHANGE, "doc": _GONE},
+        {"name": thing, "type": "string", "doc": doc},
+    ]  # fmt: skip
+
+
+def _said(fields: list[Schema]) -> Schema:
+    return {"name": "said", "default": None, "doc": "what it says now; null where GONE",
+            "type": ["null", {"type": "record", "name": "Said", "fields": fields}]}  # fmt: skip
 
 
 def _record(name: str, agreement: Agreement, doc: str, fields: list[Schema]) -> Schema:
-    return {"type": "record", "name": name, "namespace": _space(agreement.id), "doc": doc,
+    return {"type": "record", "name": name, "namespace": space(agreement.id), "doc": doc,
             "fields": fields}  # fmt: skip
-
-
-def _space(agreement: str) -> str:
-    return f"crosstown.feed.{_word(agreement)}"
-
-
-def _word(text: str) -> str:
-    """An id as one part of an Avro name, which can't begin with a digit."""
-    word = text.replace("-", "_")
-    return f"_{word}" if word[:1].isdigit() else word
 
 
 def text(schema: Schema) -> str:

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from confluent_kafka.admin import AdminClient
+
 from crosstown import kafka
 from crosstown.agreements.agreement import Agreement
 from crosstown.errors import CrosstownError, Refused, Stop
-from crosstown.home import Endpoints
 from crosstown.registry import Registry
-from crosstown.settings import Settings
 from crosstown.wanted import feed
 
-TIMEOUT: Final = 30
 COMPATIBILITY: Final = "NONE"
 """Of a feed's subject: changed terms change the form, and both parties have accepted that."""
 
@@ -26,16 +25,13 @@ class SetAside(CrosstownError):
         self.agreement = agreement
 
 
-def lay(
-    settings: Settings, endpoints: Endpoints, registry: Registry, agreement: Agreement, schema: Any
-) -> int:
+def lay(admin: AdminClient, registry: Registry, agreement: Agreement, schema: Any) -> int:
     """Make topic and subject if they aren't there; the schema's id.
 
     Raises `SetAside` where that can't be, `Unavailable` where Kafka or the registry doesn't answer.
     """
     subject = f"{agreement.topic}-value"
     try:
-        admin = kafka.wait_for_broker(settings, endpoints, TIMEOUT)
         topic = feed(agreement)
         kafka.ensure_topics(admin, [topic])
         kafka.keep_configs(admin, [topic])

@@ -28,6 +28,7 @@ class Hearing:
     def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
         self._at = TopicPartition(TOPIC, 0, 0)
         self._reached = 0
+        self._heard: list[Word] = []
         self._consumer = Consumer(
             kafka.consumer(
                 settings, endpoints, group_id="hearing", enable_partition_eof=True,
@@ -41,21 +42,21 @@ class Hearing:
 
         `Unavailable` means that nobody knows what was said: nothing may flow until it's known.
         """
-        found: list[Word] = []
         until = time.monotonic() + PATIENCE
         try:
             _, end = self._consumer.get_watermark_offsets(self._at, timeout=PATIENCE)
             while self._reached < end:
                 if time.monotonic() > until:
                     raise Unavailable("what was said of agreements can't be read now")
-                self._poll(found)
+                self._poll()
         except KafkaException as error:
             raise Unavailable(
                 f"what was said of agreements can't be read: {error.args[0].str()}"
             ) from None
-        return found
+        news, self._heard = self._heard, []
+        return news
 
-    def _poll(self, found: list[Word]) -> None:
+    def _poll(self) -> None:
         message = self._consumer.poll(0.5)
         if message is None:
             return
@@ -63,7 +64,7 @@ class Hearing:
         if error is None:
             word = word_of(message.value())
             if word is not None:
-                found.append(word)
+                self._heard.append(word)
             self._reached = message.offset() + 1
         elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
             self._reached = max(self._reached, message.offset())  # markers lie before it

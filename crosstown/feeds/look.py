@@ -45,15 +45,15 @@ class Bodies:
 
 
 class Look:
-    """A version's fields; `fields` are the envelope's, `known_at` and `via` as they are shown."""
+    """A version with its bytes; `fields` are the envelope's, `known_at` and `via` as they are shown."""
 
-    __slots__ = ("_bodies", "_end", "_payload", "fields", "version")
+    __slots__ = ("_bodies", "_end", "_payload", "body", "fields", "version")
 
-    def __init__(self, version: Version, bodies: Bodies) -> None:
-        assert version.body is not None, "a version without bytes counts, but can't be opened"
+    def __init__(self, version: Version, body: bytes, bodies: Bodies) -> None:
         self.version = version
+        self.body = body
         self._bodies = bodies
-        self.fields, self._end = read_prefix(version.body)
+        self.fields, self._end = read_prefix(body)
         self.fields["known_at"], self.fields["via"] = version.first, VIAS[version.via]
         self._payload: Any = _NOT_READ
 
@@ -66,7 +66,7 @@ class Look:
     def payload(self) -> Mapping[str, Any] | None:
         """The original body's fields; None where it can't be read any more."""
         if self._payload is _NOT_READ:
-            body = self.version.body or b""
+            body = self.body
             _, at = read_long(body, self._end)
             size, at = read_long(body, at + 1)
             self._payload = self._bodies.read(self.version.lane.contract, body[at : at + size])

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
-from crosstown.errors import Refused
+from crosstown.errors import Refused, Unavailable
 from crosstown.feeds.feed import Told
 
 MESSAGES: Final = 2_000
@@ -17,14 +17,22 @@ _FRAME: Final = struct.Struct(">bI")
 
 
 def piece(outputs: Iterable[Told]) -> list[Told]:
-    """The first of what is to be told: so many messages, or so many bytes."""
+    """The first of what is to be told: so many messages, or so many bytes.
+
+    Raises `Unavailable` where the very first can't be made now; what was made before is given out, since
+    it counts as told.
+    """
     found: list[Told] = []
     size = 0
-    for one in outputs:
-        found.append(one)
-        size += len(one.value)
-        if len(found) >= MESSAGES or size >= BYTES:
-            break
+    try:
+        for one in outputs:
+            found.append(one)
+            size += len(one.value)
+            if len(found) >= MESSAGES or size >= BYTES:
+                break
+    except Unavailable:
+        if not found:
+            raise
     return found
 
 

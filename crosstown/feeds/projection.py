@@ -14,6 +14,7 @@ from crosstown.agreements.agreement import Agreement
 from crosstown.contract import Contract
 from crosstown.envelope import STEPS, VIAS, text_bytes, texts_bytes, zigzag
 from crosstown.feeds import coarse, form
+from crosstown.feeds.body_form import Schema, inlined, payload_form
 from crosstown.feeds.look import Look
 from crosstown.formats import plain
 
@@ -30,7 +31,7 @@ class _Body:
     __slots__ = ("changes", "head", "names", "schema", "signature")
 
     def __init__(
-        self, declared: form.Schema | None, branch: int, times: str | None, envelope: str
+        self, declared: Schema | None, branch: int, times: str | None, envelope: str
     ) -> None:
         self.schema: Any = None
         self.head = b""
@@ -42,20 +43,23 @@ class _Body:
             self.head = zigzag(branch)
             self.names = tuple(one["name"] for one in declared["fields"])
             shape = to_parsing_canonical_form(self.schema)
-            for one in form.inlined(declared)["fields"] if times else ():
+            for one in inlined(declared)["fields"] if times else ():
                 if (change := coarse.coarser(one["type"], times or "")) is not None:
                     self.changes[one["name"]] = change
         self.signature = hashlib.sha256(f"{envelope}\n{shape}".encode()).digest()
 
     def encode(self, payload: Mapping[str, Any] | None) -> bytes:
-        """The record's bytes; empty where nothing of it goes out."""
+        """The record's bytes; empty where nothing of it goes out, or it doesn't fit the form."""
         if self.schema is None or payload is None:
             return b""
         said = {name: payload.get(name) for name in self.names}
         for name, change in self.changes.items():
             said[name] = change(said[name])
         stream = BytesIO()
-        fastavro.schemaless_writer(stream, self.schema, said)
+        try:
+            fastavro.schemaless_writer(stream, self.schema, said)
+        except Exception:  # noqa: BLE001 - whatever it is, it came out of somebody's bytes
+            return b""
         return stream.getvalue()
 
 
@@ -73,7 +77,7 @@ class Projection:
             contract = contracts.get(covered.contract)
             if contract is None:
                 continue
-            declared = form.payload_form(agreement, contract)
+            declared = payload_form(agreement, contract)
             branch += declared is not None
             self._bodies[contract.id] = _Body(
                 declared, branch, agreement.coarser.times, ",".join(names)

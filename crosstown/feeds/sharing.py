@@ -11,33 +11,38 @@ then `outputs` gives what is wanted and not yet told. Neither clock nor Kafka: t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Final, NamedTuple
 
 from crosstown.agreements.agreement import Agreement
+from crosstown.agreements.rules import filter_of
 from crosstown.agreements.words import Word
-from crosstown.contract import ANY
 from crosstown.envelope import content_of, read_long, read_prefix
 from crosstown.erasures import RESERVED, Erasures
 from crosstown.feeds import form
-from crosstown.feeds.counting import Counting, counting, event_of
-from crosstown.feeds.cover import Cover, Filter, everything
+from crosstown.feeds.body_form import Schema
+from crosstown.feeds.counting import Counting, Version, Versions, counting, event_of, record_of
+from crosstown.feeds.cover import Cover
 from crosstown.feeds.events import Events
-from crosstown.feeds.feed import Feed, Told
-from crosstown.feeds.lanes import Lane
+from crosstown.feeds.feed import Content, Feed, Told
+from crosstown.feeds.lanes import Lanes
 from crosstown.feeds.look import Bodies, Look
 from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
+from crosstown.feeds.timelines import Timelines
 from crosstown.repository import Repository
-from crosstown.sayings import KINDS
 
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""
 
 
-def no_filter(_agreement: Agreement, _repository: Repository) -> Filter:
-    """Lets every event through."""
-    return everything
+class Covered(NamedTuple):
+    """One event that goes out under an agreement; `thing` is under which name its feed tells of it."""
+
+    agreement: Agreement
+    look: Look
+    thing: str
 
 
 class Sharing:
@@ -50,16 +55,14 @@ class Sharing:
     def __init__(
         self, repository: Repository, secret: bytes, erasures: Erasures,
         window: Callable[[str], int], schema_text: Callable[[int], str],
-        filter_of: Callable[[Agreement, Repository], Filter] = no_filter,
     ) -> None:  # fmt: skip
         self._repository = repository
         self._secret = secret
         self._erasures = erasures
         self._window = window
-        self._filter_of = filter_of
         self._bodies = Bodies(repository.contracts, schema_text)
         self._counting = Counting()
-        self._lanes: dict[tuple[str, str, str, str], Lane] = {}
+        self._lanes = Lanes()
         self._feeds: dict[str, Feed] = {}
         self._words: dict[str, dict[bytes, Word]] = {}
         self._dirty: dict[bytes, None] = {}
@@ -82,10 +85,9 @@ class Sharing:
             self._feeds[one.id] = feed = self._feed(one)
             if one.id in before:
                 feed.take_over(before[one.id])
-        for lane in self._lanes.values():
-            self._fill(lane)
+        self._lanes.lead_to(list(self._feeds.values()))
 
-    def schema(self, agreement: str) -> form.Schema:
+    def schema(self, agreement: str) -> Schema:
         """The Avro schema of a feed's values."""
         return form.form(self._feeds[agreement].agreement, self._repository.contracts)
 
@@ -116,17 +118,12 @@ class Sharing:
             if heard.erases or heard.restores:
                 self._heard.add(heard.hashed)
             return
-        owner = contract.partition("/")[0]
-        publisher = fields["agency"] if owner == ANY else owner
-        lane = self._lane(
-            contract, publisher, fields["jurisdiction"], kind if kind in KINDS else ""
-        )
-        if self._leaving and (again := event_of(key)) in self._leaving:
-            self._leaving.discard(again)
-            self._counting.forget(again)
+        lane = self._lanes.of(contract, fields["agency"], fields["jurisdiction"], kind)
         event = self._counting.say(key, lane, value, end)
         if event is not None:
             self._dirty[event] = None
+        if self._leaving:
+            self._leaving.discard(event_of(key))
 
     def outputs(self, now: int) -> Iterator[Told]:
         """What is to be told now, microseconds UTC; what was given out counts as told.
@@ -136,9 +133,10 @@ class Sharing:
         self._look_for_erased()
         begun = [feed for feed in self._feeds.values() if feed.stand(self._said_of(feed), now)]
         if begun:
+            lanes = self._lanes.leading_to(begun)
             self._dirty.update(
                 (event, None) for event, versions in self._counting.events.items()
-                if any(feed in version.lane.feeds for version in versions for feed in begun)
+                if any(one.lane in lanes for one in versions)
             )  # fmt: skip
         self._take_in()
         for feed in self._feeds.values():
@@ -146,22 +144,24 @@ class Sharing:
                 yield from feed.changes(self._look_at)
         self._looks.clear()
 
+    def covered(self) -> Iterator[Covered]:
+        """Every event that goes out under an agreement now; after `outputs` was read to its end."""
+        for event in self._counting.events:
+            for look in self._look(event):
+                for feed in look.version.lane.feeds:
+                    if feed.holds and not look.version.lane.link and feed.cover.covers(look):
+                        yield Covered(feed.agreement, look, feed.content.thing(look))
+
     def _feed(self, agreement: Agreement) -> Feed:
         names = Names.under(self._secret, agreement.id)
-        wanted = self._filter_of(agreement, self._repository)
+        wanted = filter_of(agreement, self._repository)
         cover = Cover(agreement, self._repository.agencies, wanted)
         how = Projection(agreement, self._repository.contracts)
-        return Feed(agreement, cover, names, Events(agreement, cover, names, how))
-
-    def _lane(self, *what: str) -> Lane:
-        lane = self._lanes.get(what)  # type: ignore[arg-type]
-        if lane is None:
-            lane = self._lanes[what] = Lane(*what)  # type: ignore[index]
-            self._fill(lane)
-        return lane
-
-    def _fill(self, lane: Lane) -> None:
-        lane.feeds = tuple(feed for feed in self._feeds.values() if feed.cover.wants(lane))
+        content: Content = (
+            Timelines(agreement, cover, names, how, self._window)
+            if agreement.gives == "timelines" else Events(agreement, cover, names, how)
+        )  # fmt: skip
+        return Feed(agreement, cover, names, content)
 
     def _said_of(self, feed: Feed) -> Sequence[Word]:
         return tuple(self._words.get(feed.agreement.id, {}).values())
@@ -171,11 +171,11 @@ class Sharing:
         while self._dirty:
             event = next(iter(self._dirty))
             versions = self._counting.events.get(event, ())
-            feeds = {id(feed): feed for one in versions for feed in one.lane.feeds if feed.holds}
-            if feeds:
+            if any(one.lane.feeds for one in versions):
                 looks = () if event in self._leaving else self._look(event)
-                for feed in feeds.values():
-                    feed.content.consider(event, looks)
+                for feed in _concerned(versions, looks):
+                    if feed.holds:
+                        feed.content.consider(event, looks)
                 if len(self._looks) < LOOKS:
                     self._looks[event] = looks
             del self._dirty[event]
@@ -192,7 +192,7 @@ class Sharing:
         found = []
         for version in counting(self._counting.events.get(event, ())):
             if version.body is not None:
-                look = Look(version, self._bodies)
+                look = Look(version, version.body, self._bodies)
                 withdrawn = look.fields["step"] == "WITHDRAWN"
                 if not withdrawn and not self._erasures.concerns(look.fields):
                     found.append(look)
@@ -202,15 +202,14 @@ class Sharing:
         """Events of the records that somebody had erased, or restored, since the last call."""
         if not self._heard:
             return
+        seen: dict[str, bool] = {}
         for event, versions in self._counting.events.items():
-            if any(self._is_heard(one.body) for one in versions if one.body is not None):
-                self._dirty[event] = None
+            for record in chain.from_iterable(map(_records, versions)):
+                if record not in seen:
+                    seen[record] = self._erasures.key.name(record) in self._heard
+                if seen[record]:
+                    self._dirty[event] = None
         self._heard.clear()
-
-    def _is_heard(self, body: bytes) -> bool:
-        fields, _ = read_prefix(body)
-        records = fields["refs"] if fields["type"] in KINDS else (fields["record"],)
-        return any(self._erasures.key.name(record) in self._heard for record in records)
 
     def _forget(self, event: bytes) -> None:
         """A tombstone: the bytes of an erased record's event are gone from the log."""
@@ -218,3 +217,24 @@ class Sharing:
         if all(self._erasures.concerns(read_prefix(body)[0]) for body in bodies):
             self._leaving.add(event)
             self._dirty[event] = None
+
+
+def _concerned(versions: Versions, looks: Sequence[Look]) -> Iterable[Feed]:
+    """The feeds that may cover an event now, or may have covered it.
+
+    Where only one thing was ever said of it, whoever covered it covers it still.
+    """
+    if len(versions) == 1:
+        lane = versions[0].lane
+        return lane.may_cover(looks[0].fields) if looks else lane.feeds
+    return {id(feed): feed for one in versions for feed in one.lane.feeds}.values()
+
+
+def _records(version: Version) -> Sequence[str]:
+    """The records of which an erasure would take this version away."""
+    if version.body is None:
+        return ()
+    if version.lane.link:
+        refs: Sequence[str] = read_prefix(version.body)[0]["refs"]
+        return refs
+    return (record_of(version.body),)

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Producer
 
 from crosstown import kafka, metrics
 from crosstown.errors import Unavailable
@@ -31,11 +31,10 @@ class FencedOff(Exception):
 
 
 class Writing:
-    """The producer of all feeds; `consumer` is the one whose offsets go along."""
+    """The producer of all feeds."""
 
-    def __init__(self, program: Program, consumer: Consumer) -> None:
+    def __init__(self, program: Program) -> None:
         self._name = program.name
-        self._consumer = consumer
         self._config = kafka.producer(
             program.settings, program.endpoints, transactional_id=f"{program.name}-0",
             transaction_timeout_ms=10_000, message_max_bytes=2_000_000, linger_ms=5,
@@ -56,10 +55,8 @@ class Writing:
             raise Unavailable(f"no transaction coordinator: {error.args[0].str()}") from None
         self._producer = producer
 
-    def write(
-        self, outputs: Sequence[Output], offsets: list[TopicPartition], went_in: Callable[[], bool]
-    ) -> None:
-        """Write outputs and offsets as one; `went_in` looks whether they are in after all.
+    def write(self, outputs: Sequence[Output], went_in: Callable[[], bool]) -> None:
+        """Write outputs as one; `went_in` looks whether they are in after all.
 
         Raises `Unavailable` where they aren't in after some attempts, or it can't be known now: then
         the state must be made anew. Raises `FencedOff`.
@@ -67,7 +64,7 @@ class Writing:
         for _ in range(ATTEMPTS):
             self.open()
             try:
-                self._attempt(outputs, offsets)
+                self._attempt(outputs)
             except KafkaException as error:
                 if not self._aborted(error.args[0]):
                     self.open()
@@ -78,7 +75,7 @@ class Writing:
                 return
         raise Unavailable(f"a batch for feeds wasn't written after {ATTEMPTS} attempts")
 
-    def _attempt(self, outputs: Sequence[Output], offsets: list[TopicPartition]) -> None:
+    def _attempt(self, outputs: Sequence[Output]) -> None:
         producer = self._producer
         assert producer is not None  # noqa: S101
         producer.begin_transaction()
@@ -90,9 +87,6 @@ class Writing:
                     producer.poll(0.1)
                 else:
                     break
-        if offsets:
-            group = self._consumer.consumer_group_metadata()
-            producer.send_offsets_to_transaction(offsets, group, CALL)
         producer.commit_transaction(CALL)
 
     def _aborted(self, error: KafkaError) -> bool:

@@ -17,6 +17,8 @@ DEAD_LETTER: Final = _load("dead_letter.avsc")
 ALERT: Final = _load("alert.avsc")
 AGREEMENT_WORD: Final = _load("agreement_word.avsc")
 DELIVERED: Final = _load("delivered.avsc")
+WEBHOOK_PLACE: Final = _load("webhook_place.avsc")
+RECIPROCITY: Final = _load("reciprocity.avsc")
 ACCESS: Final = _load("access.avsc")
 
 TOPICS: Final = {
@@ -27,6 +29,8 @@ TOPICS: Final = {
     "alerts.pickup": ALERT,
     "agreements": AGREEMENT_WORD,
     "delivered": DELIVERED,
+    "webhooks": WEBHOOK_PLACE,
+    "reciprocity": RECIPROCITY,
     "access": ACCESS,
 }
 

@@ -1,0 +1,1 @@
+"""Completeness: what a source counted, held against what was published, accepted, joined, delivered."""

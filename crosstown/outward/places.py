@@ -1,0 +1,125 @@
+"""How far each webhook has come, in the compacted topic `webhooks`: it outlives any restart.
+
+A place is written once the receiver has taken a message, so after a crash the last ones may come twice,
+under the same id: at least once.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from io import BytesIO
+from typing import Any, Final, Literal, cast
+
+import fastavro
+from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+
+from crosstown import kafka
+from crosstown.errors import Refused, Unavailable
+from crosstown.formats import WEBHOOK_PLACE, plain
+from crosstown.home import Endpoints
+from crosstown.own_values import body_of, own_values
+from crosstown.settings import Settings
+
+log = logging.getLogger(__name__)
+
+TOPIC: Final = "webhooks"
+PATIENCE: Final = 10.0
+State = Literal["new", "works", "fails", "given up", "ended"]
+_SCHEMA: Final = fastavro.parse_schema(plain(WEBHOOK_PLACE))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far one webhook has come; the fields: crosstown/formats/webhook_place.avsc."""
+
+    number: int = 0
+    state: State = "new"
+    address: str = ""
+    failures: int = 0
+    failing_since: int = 0
+    why: str = ""
+    set_aside: int = 0
+    asked: bool = False
+    at: int = 0
+
+
+class Places:
+    """The topic, read whole at the beginning and followed from then on; written by any thread."""
+
+    def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
+        self._values = own_values(TOPIC, settings, endpoints)
+        self._producer: Any = Producer(
+            {**kafka.producer(settings, endpoints, linger_ms=5), "log_level": 0}
+        )
+        self._consumer = Consumer(
+            kafka.consumer(
+                settings, endpoints, group_id="webhook-places", enable_partition_eof=True,
+                fetch_wait_max_ms=100,
+            )
+        )  # fmt: skip
+        self._consumer.assign([TopicPartition(TOPIC, 0, 0)])
+
+    def so_far(self) -> dict[str, Place]:
+        """The last place of each agreement, as of now; `Unavailable` where Kafka doesn't show all."""
+        return dict(self._read(PATIENCE))
+
+    def since(self) -> Iterator[tuple[str, Place]]:
+        """What was written since the last reading, by anybody; doesn't wait."""
+        return self._read(0)
+
+    def write(self, agreement: str, place: Place) -> None:
+        """Write a place; `settle` says when it's in Kafka."""
+        self._producer.produce(TOPIC, self._values.encode(asdict(place)), agreement.encode())
+        self._producer.poll(0)
+
+    def settle(self, patience: float = PATIENCE) -> None:
+        """Return once all that was written is in Kafka; `Unavailable` where it isn't in time."""
+        if self._producer.flush(patience):
+            raise Unavailable("Kafka doesn't take the places of webhooks now")
+
+    def close(self) -> None:
+        """Write what is left and give up the connections."""
+        self._producer.flush(PATIENCE)
+        self._consumer.close()
+
+    def _read(self, patience: float) -> Iterator[tuple[str, Place]]:
+        while True:
+            message = self._poll(patience)
+            if message is None:
+                if patience:
+                    raise _away("no answer")
+                return
+            problem = message.error()
+            if problem is None:
+                place = place_of(message.value())
+                if place is not None:
+                    yield (message.key() or b"").decode("utf-8", "replace"), place
+            elif problem.name() != "_PARTITION_EOF":
+                raise _away(problem.str())
+            elif patience:
+                return
+
+    def _poll(self, patience: float) -> Message | None:
+        try:
+            return self._consumer.poll(patience)
+        except KafkaException as error:
+            raise _away(error.args[0].str()) from None
+
+
+def place_of(value: bytes | None) -> Place | None:
+    """The place in a message's value; None where it is none."""
+    try:
+        return Place(
+            **cast("Any", fastavro.schemaless_reader(BytesIO(body_of(value)), _SCHEMA, None))
+        )
+    except Refused:
+        return None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
+        log.warning("a foreign message among the webhooks' places: %s", error)
+        return None
+
+
+def _away(why: str) -> Unavailable:
+    return Unavailable(f"the places of webhooks can't be read: {why}", mend="see crosstown status")

@@ -1,0 +1,76 @@
+"""A feed's messages in the form that its agreement has today, as they lie in Kafka.
+
+What was said under earlier, wider terms is read in today's form: a field that isn't agreed any more
+doesn't go out again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from crosstown.agreements.agreement import Agreement
+from crosstown.contract import Contract
+from crosstown.errors import Refused
+from crosstown.feeds.form import form
+from crosstown.home import Endpoints
+from crosstown.opened import Opener, Row
+from crosstown.outward.feed_log import FeedLog, Said
+from crosstown.registry import Registry
+from crosstown.settings import Settings
+
+Contracts = Mapping[str, Contract]
+
+
+class Opened(NamedTuple):
+    """A message and its fields; what can't be read in today's form says so, and has its number."""
+
+    said: Said
+    row: Row
+
+
+class Today:
+    """One feed from a number on; raises `Unavailable` where Kafka or the registry doesn't answer."""
+
+    def __init__(
+        self, settings: Settings, endpoints: Endpoints, agreement: Agreement,
+        contracts: Callable[[], Contracts],
+    ) -> None:  # fmt: skip
+        self._agreement, self._contracts = agreement, contracts
+        self._log = FeedLog(settings, endpoints, agreement.topic)
+        self._registry = Registry.at(settings, endpoints)
+        self._known: Contracts = {}
+        self._opener = Opener(self._registry.schema, own=True)
+
+    def go_behind(self, number: int) -> None:
+        """Go on with the message after this number; `NotFound` where there is no feed yet."""
+        self._log.go_behind(number)
+
+    def next(self, most: int, wait: float) -> deque[Opened]:
+        """The next messages, as many as have come after `wait` seconds at most."""
+        found: list[Said] = []
+        while len(found) < most and (said := self._log.next(0.0 if found else wait)) is not None:
+            found.append(said)
+        if self._contracts() is not self._known:
+            self._known = self._contracts()
+            self._opener = Opener(
+                self._registry.schema, form(self._agreement, self._known), own=True
+            )
+        return deque(Opened(said, self._row(said)) for said in found)
+
+    def close(self) -> None:
+        """Give up the connections."""
+        self._log.close()
+        self._registry.close()
+
+    def _row(self, said: Said) -> Row:
+        try:
+            return {**self._opener.row(said.value), "number": said.number}
+        except Refused as refused:
+            return {
+                "number": said.number,
+                "change": "UNREADABLE",
+                "said": None,
+                "why": refused.reason,
+            }
