@@ -304,7 +304,8 @@ def told(town: Town) -> Town:
         append(log, first=10, last=20, count=11)
         append(log, first=10, last=20, count=11, way="sse")
         append(log, first=1, last=1, agency="riverton-water", agreement="water", way="webhook")
-    with Reader(town, town.account(HEALTH)) as reader:
+    own_place = {"enable.auto.commit": False}  # else closing would say that it has read all
+    with Reader(town, town.account(HEALTH) | own_place) as reader:
         reader.subscribe(["feed.health"])
         seen = 0
         while seen < 15:
