@@ -31,6 +31,7 @@ def command(
     """
     from crosstown import detached, sample
     from crosstown.running import supervisor
+    from crosstown.supervise import PROGRAMS
 
     chosen = settings(home or Path.home() / ".crosstown-demo")
     began = time.monotonic()
@@ -41,7 +42,7 @@ def command(
     files = sample.write(place.path / "sample")
     for file in files:
         out.print(f"   {file.name:32} {_columns(file)}", style="dim", markup=False)
-    _step("2. Kafka, a schema registry and six programs start")
+    _step(f"2. Kafka, a schema registry and {len(PROGRAMS)} programs start")
     try:
         with err.status("starting (the first time, Kafka is fetched: about a minute)"):
             now = detached.start(chosen)
