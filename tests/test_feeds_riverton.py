@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fastavro
+import pyarrow.parquet as pq
 import pytest
 from chaos import Installation, installation, until
 from confluent_kafka import Consumer, TopicPartition
@@ -166,6 +167,24 @@ def test_what_was_not_agreed_is_found_in_a_receivers_bytes(city: City) -> None:
     there = b"".join(m.value() or b"" for p in range(city.shards)
                      for m in messages(city.settings, city.where, accepted, p))  # fmt: skip
     assert b"Canaryville" in there, "the canary never flew"
+
+
+def test_a_file_has_what_the_feed_has_not(city: City, tmp_path: Path) -> None:
+    one = REPOSITORY.agreements["health-sees-inspections"]
+    for kind in ("ndjson", "csv", "parquet"):
+        made = city.home.json("feed", one.id, "--to", tmp_path / kind, "--format", kind)
+        assert made["count"] == made["last"] == len(city.lying(one))
+        files = list((tmp_path / kind).iterdir())
+        assert sorted(file.suffix for file in files) == sorted([f".{kind}", ".json"])
+        text = "".join(file.read_bytes().decode("latin-1") for file in files)
+        if kind == "parquet":  # its pages are compressed
+            text += repr(pq.read_table(tmp_path / kind / made["file"]).to_pylist())
+        assert CONTROL in text
+        for word in (*HIDDEN.values(), "Canaryville", "Quisling"):
+            assert word not in text, (kind, word)
+    city.home.run("feed", "tenants-own-cases", "--to", tmp_path, code=2)
+    seen = city.home.run("audit", "show", "--of", "riverton-housing", "-o", "json").splitlines()
+    assert "batch" in {json.loads(line)["way"] for line in seen}
 
 
 def test_an_erased_record_stays_in_a_feed(city: City) -> None:

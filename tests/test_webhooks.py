@@ -20,7 +20,7 @@ import httpx
 import pytest
 import yaml
 from agreed_feed import Feed, event, feed_of
-from hook_receiver import Receiver, receiving
+from hook_receiver import STRANGER, Receiver, receiving
 from installation import Said, call
 from pushing import until
 from test_cli_commands import check
@@ -270,10 +270,12 @@ def test_address_that_doesnt_know_the_secret_gets_data(make: Make) -> None:
     with make("hook-stranger", start=False) as hook:
         hook.feed.report(5)
         hook.receiver.kill()
-        hook.receiver.secret = "whsec_" + "A" * 43 + "="
+        hook.receiver.secret = STRANGER
         hook.receiver.start()
         hook.start()
         until(lambda: hook.row()["state"] == "fails")
+        assert "hasn't answered the challenge" in hook.row()["why"]
+        assert hook.receiver.calls("crosstown.webhook.challenge")
         assert hook.receiver.calls() == []
         hook.receiver.kill()
         hook.receiver.secret = SigningSecrets(Home(hook.home).webhooks).of("hook-stranger", 0)[0]
