@@ -269,7 +269,7 @@ def test_what_was_given_is_not_counted_or_not_named(town: Town) -> None:
 def test_event_that_reached_no_partner_is_not_missed(town: Town) -> None:
     town.stop("feeds")
     try:
-        publish(town, [body(2, headline="said otherwise"), body(3)], at="13:00")
+        publish(town, [body(2, occurred_at="2026-03-02T08:45:00Z"), body(3)], at="13:00")
         flow = asked(town)
         left = [(one.stage, one.record, one.at) for one in flow.differences]
         assert sorted(left) == [
@@ -279,7 +279,7 @@ def test_event_that_reached_no_partner_is_not_missed(town: Town) -> None:
         found = report(town.settings, town.where, time.time_ns() // 1000, 0)
         gives = balance(found, "riverton-311").gives
         assert (gives.events, gives.untold) == (2, 4), "told otherwise isn't told"
-        publish(town, [body(2, step="NOTE")], at="14:00")
+        publish(town, [body(2, occurred_at="2026-03-02T08:45:00Z", step="NOTE")], at="14:00")
         settle(town)
         flows = completeness(town.settings, town.where)
         gone = [(flow.slot.agency, one.stage, one.at) for flow in flows if not flow.slot.contract
