@@ -85,7 +85,9 @@ webhook_calls: Final = Counter(
     ["agreement", "outcome"],
 )
 webhook_number: Final = Gauge(
-    "crosstown_webhook_number", "The last number that a webhook's receiver has taken.", ["agreement"]
+    "crosstown_webhook_number",
+    "The last number that a webhook's receiver has taken.",
+    ["agreement"],
 )
 webhook_failing: Final = Gauge(
     "crosstown_webhook_failing_seconds",

@@ -130,5 +130,3 @@ def copies(topics: Iterable[Any]) -> None:
     parts = [part for about in topics for part in about.partitions.values()]
     metrics.short_of_copies.set(sum(len(part.isrs) < len(part.replicas) for part in parts))
     metrics.leaderless.set(sum(part.leader < 0 for part in parts))
-
-
