@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -19,16 +21,18 @@ from prometheus_client import REGISTRY
 
 from crosstown import kafka as clients
 from crosstown import metrics
+from crosstown.codec import Encoder, frame
 from crosstown.home import Endpoints, Home
+from crosstown.intake import Intake
 from crosstown.keys import KeyFile
-from crosstown.lookout.cluster import Cluster
+from crosstown.lookout.cluster import Cluster, copies
 from crosstown.lookout.lookout import Lookout
 from crosstown.lookout.place import Place, ends
 from crosstown.lookout.shown import Shown
 from crosstown.lookout.since import Since
 from crosstown.lookout.standing_still import PATIENCE, StandingStill
 from crosstown.lookout.terms import contact, owners, promises, stewards
-from crosstown.repository import Repository
+from crosstown.repository import Repository, shipped
 from crosstown.running import scraped
 from crosstown.settings import Settings
 
@@ -113,6 +117,20 @@ def test_an_alert_names_somebody_who_does_not_own_the_contract() -> None:
             "Dana Ruiz (riverton-311), Jo Petersen (riverton-water)") in stewards(found.agreements)  # fmt: skip
 
 
+def test_a_missing_copy_or_leader_is_not_counted() -> None:
+    def part(leader: int, *isrs: int) -> SimpleNamespace:
+        return SimpleNamespace(leader=leader, replicas=[1, 2, 3], isrs=list(isrs))
+
+    whole = SimpleNamespace(partitions={0: part(1, 1, 2, 3)})
+    hurt = SimpleNamespace(partitions={0: part(2, 2, 3), 1: part(-1), 2: part(3, 1, 2, 3)})
+    copies([whole, hurt])
+    assert figure("crosstown_partitions_short_of_copies") == 2
+    assert figure("crosstown_partitions_without_leader") == 1
+    copies([whole])
+    assert figure("crosstown_partitions_short_of_copies") == 0
+    assert figure("crosstown_partitions_without_leader") == 0
+
+
 def test_what_is_gone_is_still_shown() -> None:
     shown = Shown(metrics.held_back)
     shown.show({("shown-1",): 1, ("shown-2",): 2})
@@ -148,6 +166,22 @@ def test_a_broken_contract_repository_or_an_absent_cluster_ends_the_lookout(home
     stopping = threading.Event()
     stopping.set()
     lookout.run(stopping)
+
+
+@pytest.mark.parametrize(("days", "late"), [(1.9, 0), (2.1, 1)])
+def test_what_comes_later_than_promised_is_not_counted_or_what_comes_in_time_is(
+    days: float, late: int
+) -> None:
+    contracts = Repository.load()
+    contract = contracts.contracts["riverton-311/requests"]
+    example = shipped() / "examples/riverton-311/requests.v1.opened.json"
+    body = json.loads(example.read_text("utf-8"))
+    message = frame(1, Encoder(contract.schema).encode(body))
+    intake = Intake(contracts, {1: contract.schema_text}.__getitem__, 1)
+    stamp = body["occurred_at"] + round(days * 86_400_000_000)
+    assert promises(contracts.contracts)["riverton-311/requests", "latency"] == 2 * 86_400
+    intake.accept("events.riverton-311.requests", message, (), stamp)
+    assert intake.late["riverton-311", "riverton-311/requests"] == late
 
 
 @pytest.fixture

@@ -70,10 +70,10 @@ class Cluster:
         """Seconds for which the worst partition of each topic has been held back."""
         stuck = {tp: end for tp, end in readable.items() if end < written.get(tp, 0)}
         ages = self._open.seconds(stuck, now)
-        worst = dict.fromkeys(((topic,) for topic in topics), 0.0)
+        worst: dict[tuple[str, ...], float] = {(topic,): 0.0 for topic in topics}
         for (topic, _), age in ages.items():
             worst[topic,] = max(worst[topic,], age)
-        return {**worst}
+        return worst
 
     def _last_said(self, repository: Repository, ends: Offsets) -> dict[tuple[str, ...], float]:
         """When each agency last published; only topics that were ever written to."""
