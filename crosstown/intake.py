@@ -27,6 +27,7 @@ from crosstown.erasures import RESERVED
 from crosstown.errors import Refused
 from crosstown.guards import guard
 from crosstown.identity import shard
+from crosstown.promises import promised
 from crosstown.repository import Repository
 from crosstown.screened import Rules, settle
 from crosstown.screening import in_bytes
@@ -37,6 +38,8 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 
 EVERY_PARTITION: Final = -2
+NO_PROMISE: Final = 2**63
+"""Microseconds by which nothing is late: the contract says nothing of it."""
 CONTRACT: Final = "contract"
 """The header of a message of `accepted` that names its contract: its bytes don't, and who shares
 what came in under one must not guess."""
@@ -69,7 +72,8 @@ class _Opener:
 class Intake:
     """The trust boundary for the contracts of one repository; `erasure_key` is a fingerprint.
 
-    `screened` counts what screening found, by kind and contract; whoever reads it empties it.
+    `screened` counts what screening found, by kind and contract, and `late` what was published later
+    than promised, by agency and contract; whoever reads them empties them.
     """
 
     contracts: Repository
@@ -77,6 +81,8 @@ class Intake:
     partitions: int
     erasure_key: str = ""
     screened: Counter[tuple[str, str]] = field(default_factory=Counter)
+    late: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _latencies: dict[str, int] = field(default_factory=dict)
     _openers: dict[tuple[int, str], _Opener] = field(default_factory=dict)
     _topics: dict[str, tuple[Contract, str]] = field(default_factory=dict)
 
@@ -124,6 +130,8 @@ class Intake:
         if envelope.known_at > stamp + HOUR:
             raise Refused("known-in-the-future", "known_at is over an hour after it was sent",
                           mend="set the clock, or known_at, right and publish it again")  # fmt: skip
+        if stamp - envelope.occurred_at > self._latencies[contract.id]:
+            self.late[envelope.agency, contract.id] += 1
         partition = shard(envelope.jurisdiction, self.partitions)
         if envelope.type.startswith(RESERVED):
             partition = EVERY_PARTITION
@@ -142,6 +150,7 @@ class Intake:
             raise Refused("no-contract", f"no contract stands behind {topic}",
                           mend="add it to the contract repository, then crosstown dead-letters replay")  # fmt: skip
         self._topics[topic] = found
+        self._latencies[found[0].id] = promised(found[0].file, "latency") or NO_PROMISE
         return found
 
     def _opener(self, schema_id: int, topic: str, contract: Contract) -> _Opener:

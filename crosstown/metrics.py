@@ -195,3 +195,68 @@ process_up: Final = Gauge(
 process_restarts: Final = Gauge(
     "crosstown_process_restarts", "How often a process was started again.", ["process"]
 )
+accepted_late: Final = Counter(
+    "crosstown_accepted_late",
+    "Events that were published later after they happened than their contract promises (latency).",
+    ["agency", "contract"],
+)
+refused: Final = Counter(
+    "crosstown_refused",
+    "Messages on an agency's topic that became dead letters at intake.",
+    ["agency", "contract"],
+)
+contract_info: Final = Gauge(
+    "crosstown_contract_info",
+    "Always 1: who owns a contract, and where to ask about it.",
+    ["contract", "owner", "contact"],
+)
+promised: Final = Gauge(
+    "crosstown_promised_seconds",
+    "What a contract promises: how often something is published (frequency), how late (latency).",
+    ["contract", "promise"],
+)
+published: Final = Gauge(
+    "crosstown_last_published_timestamp_seconds",
+    "When an agency last published under a contract, seconds since 1970; 0: so long ago that it's gone.",
+    ["agency", "contract"],
+)
+agreement_info: Final = Gauge(
+    "crosstown_agreement_info",
+    "Always 1: who receives under an agreement, and who answers for it.",
+    ["agreement", "receiver", "contact"],
+)
+held_back: Final = Gauge(
+    "crosstown_held_back_seconds",
+    "For how long an open transaction has kept all readers from what lies behind it, 0: none does.",
+    ["topic"],
+)
+standing_still: Final = Gauge(
+    "crosstown_standing_still_seconds",
+    "For how long a program has committed nothing while messages wait for it.",
+    ["program", "topic", "partition"],
+)
+short_of_copies: Final = Gauge(
+    "crosstown_partitions_short_of_copies", "Partitions of which a copy is missing or behind."
+)
+leaderless: Final = Gauge(
+    "crosstown_partitions_without_leader", "Partitions that nobody can read or write."
+)
+disk_free: Final = Gauge(
+    "crosstown_disk_free_bytes", "Room that is left on the disk that the home lies on."
+)
+disk_size: Final = Gauge("crosstown_disk_size_bytes", "The size of the disk that the home lies on.")
+certificate_ends: Final = Gauge(
+    "crosstown_certificate_ends_timestamp_seconds",
+    "When a certificate ends, seconds since 1970; 0: it can't be read.",
+    ["certificate"],
+)
+key_ends: Final = Gauge(
+    "crosstown_old_key_ends_timestamp_seconds",
+    "When the key ends that an agency was to replace, seconds since 1970.",
+    ["agency"],
+)
+looked: Final = Gauge(
+    "crosstown_looked_timestamp_seconds",
+    "When the lookout last saw something with its own eyes, seconds since 1970.",
+    ["at"],
+)

@@ -52,7 +52,7 @@ class Program:
         write_json(self.home, self.name, about)
 
 
-def write_json(home: Home, name: str, value: dict[str, Any]) -> None:
+def write_json(home: Home, name: str, value: dict[str, Any] | list[Any]) -> None:
     """Put `value` at `run/<name>.json` in one piece: a reader sees the old or the new."""
     part = home.run / f"{name}.json.{os.getpid()}.part"
     part.write_text(json.dumps(value, ensure_ascii=False), "utf-8")

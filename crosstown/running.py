@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import psutil  # type: ignore[import-untyped]
 
@@ -67,6 +68,19 @@ def describe(
             for part in parts
         ],
     }  # fmt: skip
+
+
+def scraped(urls: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Whom Prometheus asks: each program under its name, whatever port it has now.
+
+    What `describe` names `broker` is the supervisor itself. Source of the form: Prometheus'
+    documentation, file_sd_config.
+    """
+    names = {"supervisor" if name == "broker" else name: url for name, url in urls.items()}
+    return [
+        {"targets": [urlsplit(url).netloc], "labels": {"job": "crosstown", "instance": name}}
+        for name, url in names.items()
+    ]
 
 
 def measure(parts: Sequence[Part | Outside]) -> None:

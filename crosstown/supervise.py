@@ -17,13 +17,14 @@ from crosstown.client_file import write_client
 from crosstown.errors import CrosstownError, Stop, Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
+from crosstown.lookout.lookout import Lookout
 from crosstown.part import Outside, Part
 from crosstown.ports import remembered
 from crosstown.prepare import prepare
 from crosstown.program import serving_metrics, write_json
 from crosstown.reach import kafka_answers, registry_answers
 from crosstown.repository import Repository
-from crosstown.running import describe, measure, supervisor
+from crosstown.running import describe, measure, scraped, supervisor
 from crosstown.running_program import RunningProgram
 from crosstown.settings import Settings
 
@@ -42,6 +43,8 @@ PROGRAMS: Final[dict[str, str]] = {
 """Every program and its module, in the order of the data; each in the frame of `program.main`."""
 
 NAMES: Final = ("broker", "registry", *PROGRAMS)
+SCRAPED: Final = "prometheus"
+"""The file under `run` that tells Prometheus whom to ask, in the form of its file_sd_configs."""
 OUTSIDE_PATIENCE: Final = 15.0
 """Seconds in which a cluster or registry of one's own must have answered once."""
 
@@ -134,6 +137,10 @@ class Supervisor:
         began = time.monotonic()
         self._write(metrics_url)
         threading.Thread(target=self._prepare_once, name="prepare", daemon=True).start()
+        lookout = Lookout(self.settings, lambda: self.endpoints if self._base_runs else None)
+        threading.Thread(
+            target=lookout.run, args=[self.stopping], name="lookout", daemon=True
+        ).start()
         ready = False
         while not self.stopping.wait(0.05):
             before = self.endpoints
@@ -196,6 +203,7 @@ class Supervisor:
             for part in group:
                 part.stop(max(0.0, deadline - time.monotonic()))
         (self.home.run / "up.json").unlink(missing_ok=True)
+        (self.home.run / f"{SCRAPED}.json").unlink(missing_ok=True)
         self.home.client.unlink(missing_ok=True)
 
     def _write(self, metrics_url: str) -> None:
@@ -205,6 +213,7 @@ class Supervisor:
         if now != self._written:
             measure(self.parts)
             write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
+            write_json(self.home, SCRAPED, scraped(now["metrics"]))
             if now["bootstrap"] != self._written.get("bootstrap"):
                 write_client(self.home, self.settings, self.endpoints)
             self._written = now

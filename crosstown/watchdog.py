@@ -98,14 +98,14 @@ class Watchdog:
             committed = max(at.offset, 0)
             still = seen.setdefault((at.topic, at.partition), Still(committed, now, end))
             if still.stalled(committed, end, now, self._stall, lone=self._lone):
-                if _data_waits(client, at.topic, at.partition, committed):
+                if data_waits(client, at.topic, at.partition, committed):
                     stalled.append(f"{at.topic}[{at.partition}] at {committed} of {end}")
                 else:  # only transaction markers lie there
                     still.since, still.end = now, end
         return stalled
 
 
-def _data_waits(client: Consumer, topic: str, partition: int, committed: int) -> bool:
+def data_waits(client: Consumer, topic: str, partition: int, committed: int) -> bool:
     """Whether a committed message lies at or after the committed offset."""
     client.assign([TopicPartition(topic, partition, committed)])
     try:

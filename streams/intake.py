@@ -68,12 +68,21 @@ class Shell:
                     yield Output(self._accepted, key, self._frame + body, one, _under(contract))
         for message, why in refusals:
             metrics.dead_letters.labels("intake", why.reason).inc()
+            metrics.refused.labels(*self._whose(message.topic())).inc()
             yield dead_letter(message, why, self._dead, closed=self._closes(message, why))
         for labels, count in counts.items():
             metrics.accepted.labels(*labels).inc(count)
         for labels, count in self._intake.screened.items():
             metrics.screened.labels(*labels).inc(count)
+        for labels, count in self._intake.late.items():
+            metrics.accepted_late.labels(*labels).inc(count)
         self._intake.screened.clear()
+        self._intake.late.clear()
+
+    def _whose(self, topic: str) -> tuple[str, str]:
+        """The agency and the contract of a topic; both empty where no contract stands behind it."""
+        found = self._intake.contracts.for_topic(topic)
+        return (found[1], found[0].id) if found else ("", "")
 
     def _closes(self, message: Message, refused: Refused) -> bool:
         headers = [value for _, value in message.headers() or ()]

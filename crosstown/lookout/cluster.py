@@ -1,0 +1,132 @@
+"""What the cluster says about everybody's work: who fell silent, what stands still, what is held back.
+
+Every answer comes from the broker, not from a program about itself: a frozen one can't say so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from confluent_kafka import (
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    IsolationLevel,
+    KafkaException,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from crosstown import generation, kafka, metrics
+from crosstown.home import Endpoints
+from crosstown.lookout.shown import Shown
+from crosstown.lookout.since import Since
+from crosstown.lookout.standing_still import StandingStill
+from crosstown.repository import Repository
+from crosstown.settings import Settings
+
+PATIENCE: Final = 5.0
+"""Seconds that one question may take."""
+Offsets = dict[tuple[str, int], int]
+
+
+class Cluster:
+    """One cluster, looked at with clients of its own; `close` at the end."""
+
+    def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
+        self._settings, self._endpoints = settings, endpoints
+        quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
+        self._admin = AdminClient({**kafka.client(settings, endpoints), **quiet})
+        reader = kafka.consumer(settings, endpoints, group_id="lookout", enable_partition_eof=True)
+        self._reader = Consumer({**reader, **quiet})
+        self._open = Since()
+        self._still = StandingStill(self._reader)
+        self._published = Shown(metrics.published)
+        self._held_back = Shown(metrics.held_back)
+        self._standing = Shown(metrics.standing_still)
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._reader.close()
+
+    def look(self, repository: Repository) -> None:
+        """Tell all of it; `KafkaException` or `Unavailable` where the cluster doesn't answer."""
+        topics = {name: about for name, about in
+                  self._admin.list_topics(timeout=PATIENCE).topics.items()
+                  if not name.startswith("__")}  # fmt: skip
+        copies(topics.values())
+        all_of_them = [(name, p) for name, about in topics.items() for p in about.partitions]
+        readable = self._ends(all_of_them, IsolationLevel.READ_COMMITTED)
+        written = self._ends(all_of_them, IsolationLevel.READ_UNCOMMITTED)
+        now = time.monotonic()
+        self._held_back.show(self._waits(topics, readable, written, now))
+        self._published.show(self._last_said(repository, written))
+        self._standing.show(self._still.look(self._committed(readable), readable, now))
+
+    def _waits(
+        self, topics: Iterable[str], readable: Offsets, written: Offsets, now: float
+    ) -> dict[tuple[str, ...], float]:
+        """Seconds for which the worst partition of each topic has been held back."""
+        stuck = {tp: end for tp, end in readable.items() if end < written.get(tp, 0)}
+        ages = self._open.seconds(stuck, now)
+        worst: dict[tuple[str, ...], float] = {(topic,): 0.0 for topic in topics}
+        for (topic, _), age in ages.items():
+            worst[topic,] = max(worst[topic,], age)
+        return worst
+
+    def _last_said(self, repository: Repository, ends: Offsets) -> dict[tuple[str, ...], float]:
+        """When each agency last published; only topics that were ever written to."""
+        told = {tp: found for tp in ends
+                if ends[tp] > 0 and (found := repository.for_topic(tp[0]))}  # fmt: skip
+        newest: dict[tuple[str, ...], float] = {}
+        for tp, about in self._ask(told, OffsetSpec.max_timestamp()).items():
+            contract, agency = told[tp]
+            at = max(0.0, about.timestamp / 1000)
+            newest[agency, contract.id] = max(at, newest.get((agency, contract.id), 0.0))
+        return newest
+
+    def _committed(self, ends: Offsets) -> dict[str, Offsets]:
+        """By program, what its group has committed; intake has all `events.*` from the beginning."""
+        live = generation.live(self._settings, self._endpoints)
+        groups = {"intake": "intake", "cases": live.cases, "eraser": live.eraser,
+                  "watch": live.watch}  # fmt: skip
+        found: dict[str, Offsets] = {}
+        for program, group in groups.items():
+            asked = [ConsumerGroupTopicPartitions(group)]
+            (answer,) = self._admin.list_consumer_group_offsets(
+                asked, request_timeout=PATIENCE
+            ).values()
+            at = {(tp.topic, tp.partition): max(tp.offset, 0)
+                  for tp in answer.result().topic_partitions}  # fmt: skip
+            found[program] = {tp: offset for tp, offset in at.items() if tp in ends}
+        begun = {tp: 0 for tp in ends if tp[0].startswith("events.")}
+        found["intake"] = {**begun, **found["intake"]}
+        return found
+
+    def _ends(self, partitions: Iterable[tuple[str, int]], isolation: IsolationLevel) -> Offsets:
+        found = self._ask(partitions, OffsetSpec.latest(), isolation_level=isolation)
+        return {tp: about.offset for tp, about in found.items()}
+
+    def _ask(
+        self, partitions: Iterable[tuple[str, int]], spec: OffsetSpec, **more: Any
+    ) -> dict[tuple[str, int], Any]:
+        """What the brokers say of these partitions; one without an answer is left out."""
+        asked = {TopicPartition(*tp): spec for tp in partitions}
+        if not asked:
+            return {}
+        found = {}
+        answers = self._admin.list_offsets(asked, request_timeout=PATIENCE, **more)
+        for tp, answer in answers.items():
+            try:
+                found[tp.topic, tp.partition] = answer.result()
+            except KafkaException:  # it has just been deleted, or has no leader
+                continue
+        return found
+
+
+def copies(topics: Iterable[Any]) -> None:
+    """Tell how many partitions lack a copy, and how many a leader."""
+    parts = [part for about in topics for part in about.partitions.values()]
+    metrics.short_of_copies.set(sum(len(part.isrs) < len(part.replicas) for part in parts))
+    metrics.leaderless.set(sum(part.leader < 0 for part in parts))
