@@ -33,6 +33,7 @@ _TITLES: Final = {
     "agreements": "What parties say of agreements: asked, accepted, declined, revoked",
     "delivered": "What each feed last said of each thing",
     "reciprocity": "What each agency gives and gets, and whether its requests were answered",
+    "webhooks": "How far each webhook has come",
     "access": "The access log: who was given what under which agreement",
 }
 _KEYS: Final = {
@@ -44,6 +45,7 @@ _KEYS: Final = {
     "agreements": "agreement:said_at:word:party",
     "delivered": "agreement/thing",
     "reciprocity": "agency",
+    "webhooks": "agreement",
     "access": "the chain: a program and its slot",
 }
 
