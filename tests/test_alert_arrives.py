@@ -156,6 +156,11 @@ def test_an_alert_reaches_nobody(installation: Installation, tmp_path: Path) -> 
         (group,) = ask("rules")["groups"]
         assert {(rule["name"], rule.get("lastError", "")) for rule in
                 group["rules"] if rule["health"] != "ok"} == set()  # fmt: skip
+        looked = ask("query?query=crosstown_looked_timestamp_seconds")["result"]
+        assert {one["metric"]["at"] for one in looked} == {"home", "contracts", "cluster"}
+        still = ask("query?query=max(crosstown_standing_still_seconds)by(program)")["result"]
+        assert {one["metric"]["program"] for one in still} >= {"cases", "eraser"}
+        assert "the lookout" not in (installation.home / "logs/up.log").read_text("utf-8")
         for one in targets:
             with urlopen(one["scrapeUrl"], timeout=10) as answer:  # noqa: S310 - as we wrote it
                 done = subprocess.run(["promtool", "check", "metrics"], input=answer.read(),

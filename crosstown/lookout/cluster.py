@@ -87,7 +87,7 @@ class Cluster:
         return newest
 
     def _committed(self, ends: Offsets) -> dict[str, Offsets]:
-        """By program, what its group has committed; intake has all `events.*` from the beginning."""
+        """By program, what its group has committed: 0 where it hasn't yet what it must read."""
         live = generation.live(self._settings, self._endpoints)
         groups = {"intake": "intake", "cases": live.cases, "eraser": live.eraser,
                   "watch": live.watch}  # fmt: skip
@@ -100,9 +100,10 @@ class Cluster:
             at = {(tp.topic, tp.partition): max(tp.offset, 0)
                   for tp in answer.result().topic_partitions}  # fmt: skip
             found[program] = {tp: offset for tp, offset in at.items() if tp in ends}
-        begun = {tp: 0 for tp in ends if tp[0].startswith("events.")}
-        found["intake"] = {**begun, **found["intake"]}
-        return found
+        accepted = {tp: 0 for tp in ends if tp[0] == live.accepted}
+        begun = {"intake": {tp: 0 for tp in ends if tp[0].startswith("events.")},
+                 "cases": accepted, "eraser": accepted}  # fmt: skip
+        return {program: {**begun.get(program, {}), **at} for program, at in found.items()}
 
     def _ends(self, partitions: Iterable[tuple[str, int]], isolation: IsolationLevel) -> Offsets:
         found = self._ask(partitions, OffsetSpec.latest(), isolation_level=isolation)
