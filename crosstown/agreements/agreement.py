@@ -9,8 +9,9 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -142,6 +143,12 @@ class Agreement(_Ours):
     def terms(self) -> str:
         """SHA-256 of `text`, 64 hex digits: what is accepted is these terms and no others."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, of which the terms are found anew: pydantic copies what was remembered, too."""
+        made = super().model_copy(update=update, deep=deep)
+        made.__dict__.pop("terms", None)
+        return made
 
     @property
     def text(self) -> str:
