@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("streams.intake", "streams.cases", "streams.casebook", "streams.watch",
             "streams.feeds", "streams.reciprocity", "streams.gateway", "streams.webhooks",
-            "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "crosstown.client",
+            "streams.lookout", "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "crosstown.client",
             "connectors", "connectors.boston_311", "connectors.riverton", "connectors.events")  # fmt: skip
 
 
