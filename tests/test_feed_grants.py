@@ -160,7 +160,7 @@ def test_a_word_in_a_transaction_is_waited_for_for_ever(kafka: tuple[Settings, E
     admin = clients.wait_for_broker(settings, where, 30)
     clients.ensure_topics(admin, [clients.Topic("agreements", 1, clients.COMPACT)])
     hearing = Hearing(settings, where)
-    assert hearing.news() == []
+    hearing.news()  # what others have said on this broker
     producer = Producer(clients.producer(settings, where, transactional_id="words"))
     producer.init_transactions(20)
     for commit in (True, False):
