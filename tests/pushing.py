@@ -101,8 +101,9 @@ def own_gateway(installation: Installation, home: Path, **env: str) -> Iterator[
     where = installation.where
     how = login(installation.settings, where)
     named = f"http://{how['sasl.username']}:{how['sasl.password']}@"
-    with gateway(home, CROSSTOWN_BOOTSTRAP=where.bootstrap, CROSSTOWN_KAFKA=json.dumps(how),
-                 CROSSTOWN_REGISTRY=where.registry.replace("http://", named), **env) as own:  # fmt: skip
+    cluster = {"CROSSTOWN_BOOTSTRAP": where.bootstrap, "CROSSTOWN_KAFKA": json.dumps(how),
+               "CROSSTOWN_REGISTRY": where.registry.replace("http://", named)}  # fmt: skip
+    with gateway(home, **{**cluster, **env}) as own:
         yield own
 
 
