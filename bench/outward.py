@@ -23,7 +23,7 @@ from hook_receiver import receiving
 
 from crosstown.broker import Broker
 from crosstown.home import Endpoints, Home
-from crosstown.outward.access import Remembered
+from crosstown.audit.access import Remembered
 from crosstown.outward.batching import batch
 from crosstown.outward.shelf import Folder
 from crosstown.outward.signing_secrets import SigningSecrets

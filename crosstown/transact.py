@@ -204,35 +204,47 @@ class Transaction:
         producer = self._producer
         assert producer is not None  # noqa: S101
         producer.begin_transaction()
-        produce = producer.produce
-        for topic, key, value, partition, headers in outputs:
-            while True:
-                try:
-                    if headers is None:
-                        produce(topic, value, key, partition)
-                    else:
-                        produce(topic, value, key, partition, headers=headers)
-                except BufferError:
-                    producer.poll(0.1)
-                else:
-                    break
+        send(producer, outputs)
         metadata = self._ownership.consumer.consumer_group_metadata()
         _patiently(lambda: producer.send_offsets_to_transaction(offsets, metadata, CALL))
         _patiently(lambda: producer.commit_transaction(CALL))
 
     def _give_up(self, error: KafkaError) -> None:
         """Abort if that can be known to work; otherwise the producer goes, and its id settles it."""
-        log.warning("transaction not committed: %s", error.str())
         producer, self._producer = self._producer, None
-        if producer is not None and error.txn_requires_abort():
+        if producer is not None and aborted(producer, error, self._name):
+            self._producer = producer
+
+
+def send(producer: Producer, outputs: Iterable[Output]) -> None:
+    """Hand outputs to a producer, however full it is."""
+    produce = producer.produce
+    for topic, key, value, partition, headers in outputs:
+        while True:
             try:
-                producer.abort_transaction(CALL)
-            except KafkaException as also:
-                log.warning("nor aborted: %s", also.args[0].str())
+                if headers is None:
+                    produce(topic, value, key, partition)
+                else:
+                    produce(topic, value, key, partition, headers=headers)
+            except BufferError:
+                producer.poll(0.1)
             else:
-                self._producer = producer
-        outcome = "aborted" if self._producer else "unknown"
-        metrics.transactions.labels(self._name, outcome).inc()
+                break
+
+
+def aborted(producer: Producer, error: KafkaError, program: str) -> bool:
+    """Abort what wasn't committed if that can be known to work; False: its outcome is unknown."""
+    log.warning("transaction not committed: %s", error.str())
+    done = False
+    if error.txn_requires_abort():
+        try:
+            producer.abort_transaction(CALL)
+        except KafkaException as also:
+            log.warning("nor aborted: %s", also.args[0].str())
+        else:
+            done = True
+    metrics.transactions.labels(program, "aborted" if done else "unknown").inc()
+    return done
 
 
 def _kept(outputs: Iterable[Output], made: list[Output]) -> Iterator[Output]:

@@ -18,7 +18,8 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import generation, kafka, metrics
-from crosstown.audit.log import AccessLog, Delivery
+from crosstown.audit.access import Delivery
+from crosstown.audit.log import AccessLog
 from crosstown.contract_files import ContractFiles
 from crosstown.erasures import Erasures, Key
 from crosstown.errors import Refused, Stop, Unavailable

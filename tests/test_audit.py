@@ -23,10 +23,11 @@ from test_cli_commands import check
 
 from crosstown import kafka
 from crosstown.audit import link as links_of
+from crosstown.audit.access import Delivery
 from crosstown.audit.export import export, remembered, verified
 from crosstown.audit.given import InFeed, given, received
 from crosstown.audit.link import Link
-from crosstown.audit.log import AccessLog, Delivery
+from crosstown.audit.log import AccessLog
 from crosstown.audit.signing import signer
 from crosstown.audit.topic import TOPIC, everything, last_of
 from crosstown.broker import Broker

@@ -23,11 +23,11 @@ from sftp_server import serving
 from test_cli_commands import check
 
 from crosstown import kafka
+from crosstown.audit.access import Remembered
 from crosstown.broker import Broker
 from crosstown.errors import NotFound, Stop
 from crosstown.feeds.form import form
 from crosstown.home import Endpoints
-from crosstown.outward.access import Remembered
 from crosstown.outward.batching import batch
 from crosstown.outward.feed_log import FeedLog
 from crosstown.outward.files import writer

@@ -29,8 +29,8 @@ from receiving import City, Receiver, Stream, city, receiver
 
 from crosstown.audit.topic import everything
 from crosstown.broker import Broker
+from crosstown.feeds.json_line import json_line
 from crosstown.gateway.feeds.feed import HELD
-from crosstown.gateway.feeds.lines import json_line
 from crosstown.gateway.feeds.places import Places
 from crosstown.gateway.feeds.sending import SLOW
 from crosstown.gateway.feeds.serving import ALL_AT_ONCE, AT_ONCE, Reader, Serving

@@ -7,22 +7,18 @@ half a second of its being said, if `look` is called that often.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Message
 
-from crosstown import kafka
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.word_log import TOPIC, word_of
 from crosstown.agreements.words import Standing, Word, standing
 from crosstown.contract_files import ContractFiles
-from crosstown.errors import NotFound, Unavailable
+from crosstown.errors import NotFound
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
-
-PATIENCE: Final = 10.0
-"""Seconds that Kafka is given to show all words that were said so far."""
+from crosstown.topic_tail import TopicTail
 
 
 class AgreementsNow:
@@ -37,14 +33,10 @@ class AgreementsNow:
         self._words: defaultdict[str, dict[bytes, Word]] = defaultdict(dict)
         self.repository = self._files.read()
         """The contract repository as its files are now."""
-        self._consumer = Consumer(
-            kafka.consumer(
-                settings, endpoints, group_id="agreements-now", enable_partition_eof=True,
-                fetch_wait_max_ms=100,
-            )
-        )  # fmt: skip
-        self._consumer.assign([TopicPartition(TOPIC, 0, 0)])
-        self._hear(PATIENCE)
+        self._tail = TopicTail(
+            settings, endpoints, TOPIC, "agreements-now", "the words of agreements"
+        )
+        self._hear(self._tail.to_end())
 
     @property
     def agreements(self) -> Mapping[str, Agreement]:
@@ -72,36 +64,17 @@ class AgreementsNow:
         again = self._files.again()
         if again is not None:
             self.repository = again
-        self._hear(0)
+        self._hear(self._tail.news())
 
     def close(self) -> None:
         """Give up the connection."""
-        self._consumer.close()
+        self._tail.close()
 
-    def _hear(self, patience: float) -> None:
-        """Read on: to the end where there is patience, else what has come."""
-        while True:
-            try:
-                message = self._consumer.poll(patience)
-            except KafkaException as error:
-                raise _away(error.args[0].str()) from None
-            if message is None:
-                if patience:
-                    raise _away("they can't be read to their end now")
-                return
-            wrong = message.error()
-            if wrong is None:
-                self._note(message.key(), message.value())
-            elif wrong.name() != "_PARTITION_EOF":
-                raise _away(wrong.str())
-            elif patience:
-                return
+    def _hear(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            self._note(message.key(), message.value())
 
     def _note(self, key: bytes | None, value: bytes | None) -> None:
         word = word_of(value)
         if word is not None:
             self._words[word.agreement][key or word.key] = word
-
-
-def _away(why: str) -> Unavailable:
-    return Unavailable(f"the words of agreements can't be read: {why}", mend="see crosstown status")

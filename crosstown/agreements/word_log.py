@@ -8,13 +8,13 @@ from io import BytesIO
 from typing import Any, Final, cast
 
 import fastavro
-from confluent_kafka import KafkaError, Message, Producer
 
 from crosstown import kafka
 from crosstown.agreements.words import Word
 from crosstown.errors import Refused, Unavailable
 from crosstown.formats import AGREEMENT_WORD, plain
 from crosstown.home import Endpoints
+from crosstown.one_message import not_taken
 from crosstown.own_values import body_of, own_values
 from crosstown.settings import Settings
 from crosstown.sweep import messages
@@ -61,16 +61,8 @@ def read(settings: Settings, endpoints: Endpoints) -> list[Word]:
 def say(settings: Settings, endpoints: Endpoints, word: Word) -> None:
     """Add a word; returns once Kafka has it on all copies. Raises `Unavailable` where that isn't known."""
     values = own_values(TOPIC, settings, endpoints)
-    refusals: list[KafkaError] = []
-
-    def told(error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            refusals.append(error)
-
-    how = kafka.producer(settings, endpoints, message_timeout_ms=int(PATIENCE * 1000), linger_ms=0)
-    producer = Producer({**how, "log_level": 0})
-    producer.produce(TOPIC, values.encode(asdict(word)), word.key, on_delivery=told)
-    if producer.flush(PATIENCE + 1) or refusals:
-        why = f" ({refusals[0].str()})" if refusals else ""
-        raise Unavailable(f"Kafka hasn't taken the word{why}",
+    why = not_taken(settings, endpoints, TOPIC, word.key, values.encode(asdict(word)), PATIENCE)
+    if why is not None:
+        said = f" ({why})" if why else ""
+        raise Unavailable(f"Kafka hasn't taken the word{said}",
                           mend="crosstown agreements show says whether it is there; else say it again")  # fmt: skip

@@ -21,6 +21,7 @@ from typing import Final
 from confluent_kafka import KafkaException, Producer
 
 from crosstown import kafka
+from crosstown.audit.access import Delivery
 from crosstown.audit.link import BEGINNING, Link, Said, checked, line
 from crosstown.audit.signing import signer
 from crosstown.audit.topic import TOPIC, last_of
@@ -40,19 +41,6 @@ PATIENCE: Final = 10.0
 """Seconds that one write may take."""
 AT_ONCE: Final = 1_000
 _CHAIN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,60}")
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """At most `count` messages, numbers `first` to `last` of a feed, are about to go to `agency`."""
-
-    agency: str
-    agreement: str
-    purpose: str
-    way: str
-    first: int
-    last: int
-    count: int
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from crosstown import kafka, metrics
 from crosstown.errors import Unavailable
 from crosstown.program import Program
-from crosstown.transact import CALL, Output
+from crosstown.transact import CALL, Output, aborted, send
 
 log = logging.getLogger(__name__)
 
@@ -79,29 +79,16 @@ class Writing:
         producer = self._producer
         assert producer is not None  # noqa: S101
         producer.begin_transaction()
-        for topic, key, value, partition, _ in outputs:
-            while True:
-                try:
-                    producer.produce(topic, value, key, partition)
-                except BufferError:
-                    producer.poll(0.1)
-                else:
-                    break
+        send(producer, outputs)
         producer.commit_transaction(CALL)
 
     def _aborted(self, error: KafkaError) -> bool:
         """Whether it is known that nothing went in; without that the producer goes."""
-        log.warning("transaction not committed: %s", error.str())
         if error.fatal() or error.code() in _FENCED:
+            log.warning("transaction not committed: %s", error.str())
             metrics.transactions.labels(self._name, "fenced").inc()
             raise FencedOff
         producer, self._producer = self._producer, None
-        if producer is not None and error.txn_requires_abort():
-            try:
-                producer.abort_transaction(CALL)
-            except KafkaException as also:
-                log.warning("nor aborted: %s", also.args[0].str())
-            else:
-                self._producer = producer
-        metrics.transactions.labels(self._name, "aborted" if self._producer else "unknown").inc()
+        if producer is not None and aborted(producer, error, self._name):
+            self._producer = producer
         return self._producer is not None

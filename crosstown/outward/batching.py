@@ -9,13 +9,13 @@ from contextlib import closing, contextmanager
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.now import AgreementsNow
 from crosstown.agreements.words import Standing
+from crosstown.audit.access import Access
 from crosstown.errors import Stop
 from crosstown.feeds.form import form
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
 from crosstown.moments import moment
 from crosstown.opened import Opener
-from crosstown.outward.access import Access
 from crosstown.outward.batch import Asked, remove_parts, write_batch
 from crosstown.outward.ending import say_the_end
 from crosstown.outward.feed_log import FeedLog

@@ -23,11 +23,11 @@ from typing import Final
 from crosstown import metrics
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Standing
+from crosstown.audit.access import Access
 from crosstown.errors import NotFound, Refused, Stop, Unavailable
-from crosstown.gateway.feeds.lines import json_line
+from crosstown.feeds.json_line import json_line
 from crosstown.home import Endpoints
 from crosstown.outward import calls
-from crosstown.outward.access import Access
 from crosstown.outward.address import Guard
 from crosstown.outward.caller import Caller
 from crosstown.outward.guarded import Answer

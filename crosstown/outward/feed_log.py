@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import kafka
 from crosstown.errors import NotFound, Unavailable
+from crosstown.feeds.numbers import number_of
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
 
@@ -89,7 +90,7 @@ class FeedLog:
         while True:
             message = self._poll(max(0.0, until - time.monotonic()))
             if message is not None:
-                number = _number(message)
+                number = number_of(message.key())
                 if number > self._after:
                     self._after = number
                     return Said(
@@ -129,14 +130,14 @@ class FeedLog:
         """The number of the first message from an offset on; None where none follows."""
         self._assign(offset)
         found = self._poll_or_end()
-        return None if found is None else _number(found)
+        return None if found is None else number_of(found.key())
 
     def _last(self, offset: int) -> int | None:
         """The number of the last message from an offset on; None where none follows."""
         self._assign(offset)
         last = None
         while (message := self._poll_or_end()) is not None:
-            last = _number(message)
+            last = number_of(message.key())
         return last
 
     def _assign(self, offset: int) -> None:
@@ -164,9 +165,3 @@ class FeedLog:
 
     def _away(self, why: str) -> Unavailable:
         return Unavailable(f"{self._topic} can't be read: {why}", mend="see crosstown status")
-
-
-def _number(message: Message) -> int:
-    """The number that a message has as key; a foreign one counts as none."""
-    key = message.key() or b""
-    return int(key) if key.isdigit() else 0

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Final, Literal, Protocol
 
 from crosstown.columns import Columns
 from crosstown.errors import Stop
-from crosstown.gateway.feeds.lines import json_line
+from crosstown.feeds.json_line import json_line
 from crosstown.opened import Row, as_json
 from crosstown.outward.flat import flat_form, flat_row
 from crosstown.reading import plain_text

@@ -7,13 +7,13 @@ under the same id: at least once.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from io import BytesIO
 from typing import Any, Final, Literal, cast
 
 import fastavro
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Message, Producer
 
 from crosstown import kafka
 from crosstown.errors import Refused, Unavailable
@@ -21,6 +21,7 @@ from crosstown.formats import WEBHOOK_PLACE, plain
 from crosstown.home import Endpoints
 from crosstown.own_values import body_of, own_values
 from crosstown.settings import Settings
+from crosstown.topic_tail import TopicTail
 
 log = logging.getLogger(__name__)
 
@@ -53,21 +54,17 @@ class Places:
         self._producer: Any = Producer(
             {**kafka.producer(settings, endpoints, linger_ms=5), "log_level": 0}
         )
-        self._consumer = Consumer(
-            kafka.consumer(
-                settings, endpoints, group_id="webhook-places", enable_partition_eof=True,
-                fetch_wait_max_ms=100,
-            )
-        )  # fmt: skip
-        self._consumer.assign([TopicPartition(TOPIC, 0, 0)])
+        self._tail = TopicTail(
+            settings, endpoints, TOPIC, "webhook-places", "the places of webhooks"
+        )
 
     def so_far(self) -> dict[str, Place]:
         """The last place of each agreement, as of now; `Unavailable` where Kafka doesn't show all."""
-        return dict(self._read(PATIENCE))
+        return dict(_places(self._tail.to_end()))
 
     def since(self) -> Iterator[tuple[str, Place]]:
         """What was written since the last reading, by anybody; doesn't wait."""
-        return self._read(0)
+        return _places(self._tail.news())
 
     def write(self, agreement: str, place: Place) -> None:
         """Write a place; `settle` says when it's in Kafka."""
@@ -82,30 +79,14 @@ class Places:
     def close(self) -> None:
         """Write what is left and give up the connections."""
         self._producer.flush(PATIENCE)
-        self._consumer.close()
+        self._tail.close()
 
-    def _read(self, patience: float) -> Iterator[tuple[str, Place]]:
-        while True:
-            message = self._poll(patience)
-            if message is None:
-                if patience:
-                    raise _away("no answer")
-                return
-            problem = message.error()
-            if problem is None:
-                place = place_of(message.value())
-                if place is not None:
-                    yield (message.key() or b"").decode("utf-8", "replace"), place
-            elif problem.name() != "_PARTITION_EOF":
-                raise _away(problem.str())
-            elif patience:
-                return
 
-    def _poll(self, patience: float) -> Message | None:
-        try:
-            return self._consumer.poll(patience)
-        except KafkaException as error:
-            raise _away(error.args[0].str()) from None
+def _places(messages: Iterable[Message]) -> Iterator[tuple[str, Place]]:
+    for message in messages:
+        place = place_of(message.value())
+        if place is not None:
+            yield (message.key() or b"").decode("utf-8", "replace"), place
 
 
 def place_of(value: bytes | None) -> Place | None:
@@ -119,7 +100,3 @@ def place_of(value: bytes | None) -> Place | None:
     except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
         log.warning("a foreign message among the webhooks' places: %s", error)
         return None
-
-
-def _away(why: str) -> Unavailable:
-    return Unavailable(f"the places of webhooks can't be read: {why}", mend="see crosstown status")

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from confluent_kafka import Producer
-
-from crosstown import kafka
 from crosstown.dead_letter import TOPIC
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
+from crosstown.one_message import not_taken
 from crosstown.outward.feed_log import Said
 from crosstown.own_values import own_values
 from crosstown.settings import Settings
@@ -27,12 +25,7 @@ def set_aside(
         "reason": REASON, "detail": f"number {said.number}: {why}", "topic": topic, "partition": 0,
         "offset": said.offset, "produced_at": said.said_at, "key": None, "value": None, "headers": [],
     }  # fmt: skip
-    failed: list[str] = []
-    how = kafka.producer(settings, endpoints, message_timeout_ms=int(PATIENCE * 1000), linger_ms=0)
-    producer = Producer({**how, "log_level": 0})
-    producer.produce(TOPIC, values.encode(fields), f"{topic}/0/{said.offset}".encode(),
-                     on_delivery=lambda error, _: failed.append(error.str()) if error else None)  # fmt: skip
-    if producer.flush(PATIENCE) or failed:
-        raise Unavailable(
-            f"Kafka doesn't take the dead letter{': ' if failed else ''}{''.join(failed)}"
-        )
+    key = f"{topic}/0/{said.offset}".encode()
+    failed = not_taken(settings, endpoints, TOPIC, key, values.encode(fields), PATIENCE)
+    if failed is not None:
+        raise Unavailable(f"Kafka doesn't take the dead letter{': ' if failed else ''}{failed}")

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.contract import Contract
-from crosstown.errors import Refused
-from crosstown.feeds.form import form
+from crosstown.feeds.todays_form import TodaysForm
 from crosstown.home import Endpoints
-from crosstown.opened import Opener, Row
+from crosstown.opened import Row
 from crosstown.outward.feed_log import FeedLog, Said
 from crosstown.registry import Registry
 from crosstown.settings import Settings
@@ -41,7 +40,7 @@ class Today:
         self._log = FeedLog(settings, endpoints, agreement.topic)
         self._registry = Registry.at(settings, endpoints)
         self._known: Contracts = {}
-        self._opener = Opener(self._registry.schema, own=True)
+        self._form: TodaysForm | None = None
 
     def go_behind(self, number: int) -> None:
         """Go on with the message after this number; `NotFound` where there is no feed yet."""
@@ -52,25 +51,17 @@ class Today:
         found: list[Said] = []
         while len(found) < most and (said := self._log.next(0.0 if found else wait)) is not None:
             found.append(said)
-        if self._contracts() is not self._known:
-            self._known = self._contracts()
-            self._opener = Opener(
-                self._registry.schema, form(self._agreement, self._known), own=True
-            )
-        return deque(Opened(said, self._row(said)) for said in found)
+        form = self._formed()
+        return deque(Opened(said, form.row(said.number, said.value)) for said in found)
 
     def close(self) -> None:
         """Give up the connections."""
         self._log.close()
         self._registry.close()
 
-    def _row(self, said: Said) -> Row:
-        try:
-            return {**self._opener.row(said.value), "number": said.number}
-        except Refused as refused:
-            return {
-                "number": said.number,
-                "change": "UNREADABLE",
-                "said": None,
-                "why": refused.reason,
-            }
+    def _formed(self) -> TodaysForm:
+        contracts = self._contracts()
+        if self._form is None or contracts is not self._known:
+            self._known = contracts
+            self._form = TodaysForm(self._agreement, contracts, self._registry.schema)
+        return self._form

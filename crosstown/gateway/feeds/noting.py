@@ -4,64 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from typing import Final, Protocol
+from dataclasses import asdict
+from typing import Final
+
+from crosstown.audit.access import Access, Delivery
 
 WRITERS: Final = 16
 """Notes that are under way at one time."""
 
 
-class AccessLog(Protocol):
-    """Where it is noted who was given what."""
-
-    def append(
-        self, *, agency: str, agreement: str, purpose: str, way: str, first: int, last: int, count: int
-    ) -> None:  # fmt: skip
-        """Return once it is written for good; `Unavailable` or `Refused` where not: then nothing goes out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Messages `first` to `last` of an agreement are about to go to an agency."""
-
-    agency: str
-    agreement: str
-    purpose: str
-    way: str
-    first: int
-    last: int
-    count: int
-
-
-class InMemory:
-    """An access log that is gone with the process."""
-
-    def __init__(self) -> None:
-        self.entries: list[Access] = []
-
-    def append(
-        self, *, agency: str, agreement: str, purpose: str, way: str, first: int, last: int, count: int
-    ) -> None:  # fmt: skip
-        """Keep it."""
-        self.entries.append(Access(agency, agreement, purpose, way, first, last, count))
-
-
 class Noting:
     """Notes for a log that blocks; the same noted at the same time for several readers is one entry."""
 
-    def __init__(self, log: AccessLog) -> None:
+    def __init__(self, log: Access) -> None:
         self._log = log
-        self._under_way: dict[Access, asyncio.Future[None]] = {}
+        self._under_way: dict[Delivery, asyncio.Future[None]] = {}
         self._workers = ThreadPoolExecutor(WRITERS, "access")
 
-    async def note(self, access: Access) -> None:
+    async def note(self, delivery: Delivery) -> None:
         """Return once it's written; `Unavailable` where it can't be."""
-        going = self._under_way.get(access)
+        going = self._under_way.get(delivery)
         if going is None:
             loop = asyncio.get_running_loop()
-            going = loop.run_in_executor(self._workers, lambda: self._log.append(**asdict(access)))
-            self._under_way[access] = going
-            going.add_done_callback(lambda _: self._under_way.pop(access, None))
+            going = loop.run_in_executor(
+                self._workers, lambda: self._log.append(**asdict(delivery))
+            )
+            self._under_way[delivery] = going
+            going.add_done_callback(lambda _: self._under_way.pop(delivery, None))
         await asyncio.shield(going)
 
     def close(self) -> None:

@@ -12,8 +12,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from crosstown import kafka
 from crosstown.errors import Unavailable
+from crosstown.feeds.numbers import number_of
 from crosstown.gateway.feeds.feed import Feed, Message
-from crosstown.gateway.feeds.tails import number_of
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
 

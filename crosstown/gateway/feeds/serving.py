@@ -14,12 +14,14 @@ from crosstown import metrics
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.following import Following
 from crosstown.agreements.words import Standing
+from crosstown.audit.access import Delivery
 from crosstown.errors import Stop
+from crosstown.feeds.json_line import json_line
+from crosstown.feeds.todays_form import TodaysForm
 from crosstown.gateway.entry import Entry
 from crosstown.gateway.feeds.feed import Feed, Message
-from crosstown.gateway.feeds.lines import Lines
 from crosstown.gateway.feeds.manifest import manifest
-from crosstown.gateway.feeds.noting import Access, Noting
+from crosstown.gateway.feeds.noting import Noting
 from crosstown.gateway.feeds.past import Past
 from crosstown.gateway.feeds.tails import Tails
 from crosstown.gateway.problems import Problem, come_back
@@ -67,7 +69,7 @@ class Serving:
         self._entry, self._following, self._tails = entry, following, tails
         self._past, self._noting, self._schema_text = past, noting, schema_text
         self._feeds: dict[str, Feed] = {}
-        self._lines: dict[str, tuple[Repository, Lines]] = {}
+        self._forms: dict[str, tuple[Repository, TodaysForm]] = {}
         self._opening = ThreadPoolExecutor(1, "opening")
         self._open: set[Reader] = set()
         self.closing = False
@@ -90,7 +92,7 @@ class Serving:
         first = await self._past.first(feed)
         kept = (first, max(feed.last, first)) if first else (0, 0)
         ground = self._following.repository
-        now, schema = self._following.standing(agreement), self._lines_of(agreement).schema
+        now, schema = self._following.standing(agreement), self._form_of(agreement).schema
         return manifest(agreement, ground, now, schema, kept)
 
     async def feed(self, agreement: Agreement) -> Feed:
@@ -143,25 +145,25 @@ class Serving:
         found = reader.feed.after(since, min(most, CHUNK), CHUNK_BYTES)
         if found is None:
             found = await self._past.after(reader.feed, since, min(most, CHUNK), CHUNK_BYTES)
-        lines = self._lines_of(self.agreement(reader.agency, reader.agreement.id))
-        if any(one.by is not lines for one in found):
+        form = self._form_of(self.agreement(reader.agency, reader.agreement.id))
+        if any(one.by is not form for one in found):
             async with reader.feed.opening:
                 loop = asyncio.get_running_loop()
-                await loop.run_in_executor(self._opening, _opened, found, lines)
+                await loop.run_in_executor(self._opening, _opened, found, form)
         return found
 
-    def _lines_of(self, agreement: Agreement) -> Lines:
+    def _form_of(self, agreement: Agreement) -> TodaysForm:
         """What opens a feed's messages as its terms and contracts are now."""
         repository = self._following.repository
-        found = self._lines.get(agreement.id)
+        found = self._forms.get(agreement.id)
         if found is None or found[0] is not repository:
-            lines = Lines(agreement, repository.contracts, self._schema_text)
-            found = self._lines[agreement.id] = repository, lines
+            form = TodaysForm(agreement, repository.contracts, self._schema_text)
+            found = self._forms[agreement.id] = repository, form
         return found[1]
 
     async def note(self, reader: Reader, messages: list[Message], way: str) -> None:
         """Note that these are about to go out; `Unavailable` where that can't be: then they don't."""
-        await self._noting.note(Access(
+        await self._noting.note(Delivery(
             reader.agency, reader.agreement.id, reader.agreement.purpose, way, messages[0].number,
             messages[-1].number, len(messages),
         ))  # fmt: skip
@@ -208,9 +210,9 @@ class Serving:
         self._opening.shutdown(wait=False, cancel_futures=True)
 
 
-def _opened(messages: list[Message], lines: Lines) -> None:
+def _opened(messages: list[Message], form: TodaysForm) -> None:
     """Make the lines that aren't made yet."""
     for one in messages:
-        if one.by is not lines:
-            one.line = lines.line(one.number, one.value)
-            one.by = lines
+        if one.by is not form:
+            one.line = json_line(form.row(one.number, one.value))
+            one.by = form

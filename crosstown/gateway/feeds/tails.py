@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from crosstown import kafka
+from crosstown.feeds.numbers import number_of
 from crosstown.gateway.feeds.feed import Feed, Message
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
@@ -38,12 +39,6 @@ class _Tail:
     begin: int = 0
     seen: bool = False
     """Whether a message was met since `begin`."""
-
-
-def number_of(key: bytes | None) -> int:
-    """The number that a message's key is; 0 where it's none."""
-    text = key or b""
-    return int(text) if text.isdigit() and len(text) <= 18 else 0
 
 
 class Tails:

@@ -1,0 +1,35 @@
+"""A feed's messages in the form that its agreement has today, whatever they were said under.
+
+So a field that the terms no longer name doesn't go out again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from crosstown.agreements.agreement import Agreement
+from crosstown.contract import Contract
+from crosstown.errors import Refused
+from crosstown.feeds.form import form
+from crosstown.opened import Opener, Row
+
+
+class TodaysForm:
+    """Opens one feed's messages; `schema_text` gives a schema by its id and may raise `Unavailable`."""
+
+    def __init__(
+        self, agreement: Agreement, contracts: Mapping[str, Contract],
+        schema_text: Callable[[int], str],
+    ) -> None:  # fmt: skip
+        self.schema = form(agreement, contracts)
+        self._opener = Opener(schema_text, self.schema, own=True)
+
+    def row(self, number: int, value: bytes | None) -> Row:
+        """A message's fields. `Unavailable` where the registry doesn't answer.
+
+        What can't be said in today's form says so: its number is not left out.
+        """
+        try:
+            return {**self._opener.row(value), "number": number}
+        except Refused as refused:
+            return {"number": number, "change": "UNREADABLE", "said": None, "why": refused.reason}
