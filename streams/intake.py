@@ -53,6 +53,8 @@ class Shell:
         """One output a message: what is accepted in order, then the dead letters in theirs.
 
         Apart, since one beside the other each is slower: a dead letter among good ones cost 77 us, not 45.
+        A refusal that is kept with its stack costs five times what making it does: the frames lie in a
+        cycle, and only the garbage collector frees them.
         """
         counts: Counter[tuple[str, str]] = Counter()
         refusals: list[tuple[Message, Refused]] = []
@@ -60,6 +62,7 @@ class Shell:
             try:
                 agency, contract, partition, key, body = self._accept(message)
             except Refused as refused:
+                refused.__traceback__ = refused.__context__ = None  # kept, they'd keep every frame
                 refusals.append((message, refused))
             else:
                 counts[agency, contract] += 1
