@@ -51,9 +51,10 @@ class Broker:
 
     @property
     def metrics(self) -> str:
-        """Where its process tells its figures, while it runs and does; whether it's up tells the
-        supervisor."""
-        return f"http://127.0.0.1:{self._known['metrics']}/metrics" if self._told and self.alive() else ""
+        """Where its process tells its figures, while it runs; that it's up is the supervisor's to say."""
+        if not self._told or not self.alive():
+            return ""
+        return f"http://127.0.0.1:{self._known['metrics']}/metrics"
 
     @property
     def login(self) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """Every metric by name, with a sentence each; every process serves those that it moves.
 
+No label is chosen by data: docs/metrics.md lists them all, and a test holds it to this file.
+
 Counters count since the process started; `program` says which one. Sizes are counts of things,
 times are seconds. The process's own memory and CPU come with prometheus-client.
 """
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -26,12 +29,12 @@ screened: Final = Counter(
 )
 transactions: Final = Counter(
     "crosstown_transactions",
-    "Transactions by outcome: committed, aborted, unknown or (feeds) fenced.",
+    "Transactions by outcome: committed, aborted, unknown, or fenced off by another process.",
     ["program", "outcome"],
 )
 transaction_seconds: Final = Histogram(
     "crosstown_transaction_seconds",
-    "From the first message of a batch to its commit.",
+    "From the first message of a batch to its commit; feeds: from its first attempt.",
     ["program"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
@@ -51,13 +54,10 @@ timelines: Final = Counter(
 records: Final = Gauge(
     "crosstown_records", "Records that a shard of the case program holds.", ["partition"]
 )
-cases: Final = Gauge(
-    "crosstown_cases", "Cases that a shard of the case program holds.", ["partition"]
-)
+cases: Final = Gauge("crosstown_cases", "Cases that the casebook holds.")
 runaway: Final = Gauge(
     "crosstown_runaway_cases",
     "Cases that grew past the size where something other than an issue joins them.",
-    ["partition"],
 )
 casebook_applied: Final = Counter(
     "crosstown_casebook_applied",
@@ -260,3 +260,41 @@ looked: Final = Gauge(
     "When the lookout last saw something with its own eyes, seconds since 1970.",
     ["at"],
 )
+lag_seconds: Final = Gauge(
+    "crosstown_lag_seconds",
+    "How old the oldest message is that a program hasn't dealt with, 0: none waits.",
+    ["program", "topic", "partition"],
+)
+published_after: Final = Counter(
+    "crosstown_published_after_seconds",
+    "Seconds from happening to being published, in all: over crosstown_accepted_total it's the mean.",
+    ["agency", "contract"],
+)
+regrouped: Final = Counter(
+    "crosstown_cases_regrouped",
+    "Cases that were merged into another, or split off from one, since they were told.",
+    ["change"],
+)
+state_events: Final = Gauge(
+    "crosstown_state_events",
+    "Events that a shard of the case program has in memory.",
+    ["partition"],
+)
+state_bytes: Final = Gauge(
+    "crosstown_state_bytes", "The size of the local store of a shard of the case program.",
+    ["partition"],
+)  # fmt: skip
+feed_state: Final = Gauge(
+    "crosstown_feed_state",
+    "1 for where an agreement stands: waits, not begun, in force, expired, revoked, declined; else 0.",
+    ["agreement", "state"],
+)
+UNDECLARED: Final = "undeclared"
+
+
+def named(agency: str, declared: Container[str]) -> str:
+    """The label of an agency that data names: itself where it is declared, else `undeclared`.
+
+    Whoever may publish for others could make as many series as they like.
+    """
+    return agency if agency in declared else UNDECLARED

@@ -16,8 +16,8 @@ from crosstown.home import Endpoints, Home, endpoints, shown
 from crosstown.part import Outside, Part, State
 from crosstown.settings import Settings
 
-
 _INSTANCE: Final = {"broker": "supervisor", "kafka": "broker"}
+"""By which names Prometheus knows what `describe` calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
