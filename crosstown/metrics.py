@@ -8,10 +8,37 @@ times are seconds. The process's own memory and CPU come with prometheus-client.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
+
+class Once(Gauge):
+    """A gauge without labels: told from when it is first set, so that only who moves it tells it.
+
+    prometheus-client's own would be told as 0 by every process that reads this file.
+    """
+
+    def __init__(self, name: str, documentation: str) -> None:
+        super().__init__(name, documentation, registry=None)
+        self._told = False
+
+    def set(self, value: float) -> None:
+        """Set it."""
+        super().set(value)
+        self._tell()
+
+    def set_function(self, f: Callable[[], float]) -> None:
+        """Ask `f` for it at each scrape."""
+        super().set_function(f)
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._told:
+            REGISTRY.register(self)
+            self._told = True
+
 
 received: Final = Counter(
     "crosstown_received", "Messages that a program has read from a topic.", ["program", "topic"]
@@ -54,8 +81,8 @@ timelines: Final = Counter(
 records: Final = Gauge(
     "crosstown_records", "Records that a shard of the case program holds.", ["partition"]
 )
-cases: Final = Gauge("crosstown_cases", "Cases that the casebook holds.")
-runaway: Final = Gauge(
+cases: Final = Once("crosstown_cases", "Cases that the casebook holds.")
+runaway: Final = Once(
     "crosstown_runaway_cases",
     "Cases that grew past the size where something other than an issue joins them.",
 )
@@ -102,7 +129,7 @@ gateway_messages: Final = Counter(
 gateway_streams: Final = Gauge(
     "crosstown_gateway_streams", "Streams of a feed that are open at the gateway.", ["agreement"]
 )
-schemas: Final = Gauge("crosstown_registry_schemas", "Schemas that the registry holds.")
+schemas: Final = Once("crosstown_registry_schemas", "Schemas that the registry holds.")
 alerts: Final = Counter("crosstown_alerts", "Alerts that were sent.", ["rule"])
 alerts_counted: Final = Gauge(
     "crosstown_alerts_counted",
@@ -235,16 +262,16 @@ standing_still: Final = Gauge(
     "For how long a program has committed nothing while messages wait for it.",
     ["program", "topic", "partition"],
 )
-short_of_copies: Final = Gauge(
+short_of_copies: Final = Once(
     "crosstown_partitions_short_of_copies", "Partitions of which a copy is missing or behind."
 )
-leaderless: Final = Gauge(
+leaderless: Final = Once(
     "crosstown_partitions_without_leader", "Partitions that nobody can read or write."
 )
-disk_free: Final = Gauge(
+disk_free: Final = Once(
     "crosstown_disk_free_bytes", "Room that is left on the disk that the home lies on."
 )
-disk_size: Final = Gauge("crosstown_disk_size_bytes", "The size of the disk that the home lies on.")
+disk_size: Final = Once("crosstown_disk_size_bytes", "The size of the disk that the home lies on.")
 certificate_ends: Final = Gauge(
     "crosstown_certificate_ends_timestamp_seconds",
     "When a certificate ends, seconds since 1970; 0: it can't be read.",
