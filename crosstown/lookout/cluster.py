@@ -98,7 +98,7 @@ class Cluster:
         """By program, what its group has committed: 0 where it hasn't yet what it must read."""
         live = generation.live(self._settings, self._endpoints)
         groups = {"intake": "intake", "cases": live.cases, "eraser": live.eraser,
-                  "watch": live.watch}  # fmt: skip
+                  "watch": live.watch, "feeds": "feeds"}  # fmt: skip
         found: dict[str, Offsets] = {}
         for program, group in groups.items():
             asked = [ConsumerGroupTopicPartitions(group)]
