@@ -15,6 +15,9 @@ from crosstown import living
 from crosstown.broker import Broker
 from crosstown.client_file import write_client
 from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.health.health import Health
+from crosstown.health.pulse import Pulse
+from crosstown.health.room import no_room
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
 from crosstown.lookout.lookout import Lookout
@@ -77,6 +80,11 @@ class Supervisor:
         self.stopping = threading.Event()
         self.say = say
         self._ready = ready
+        self._pulse = Pulse()
+        self._full = ""
+        self._health = Health()
+        self._health.must("processes", self._not_running)
+        self._health.must("disk", lambda: no_room(self.home.path))
         self._prepare = prepare
         self._prepared: int | CrosstownError | None = None
         self._known: list[str] = []
@@ -127,7 +135,7 @@ class Supervisor:
             if living.end_orphans(self.home.path):
                 self.say("ended what an earlier run had left behind")
             self._port = self._registry_port()
-            with serving_metrics() as url:
+            with serving_metrics(self.settings, self._health) as url:
                 self._keep_running(url)
         finally:
             self._end()
@@ -141,21 +149,53 @@ class Supervisor:
         threading.Thread(
             target=lookout.run, args=[self.stopping], name="lookout", daemon=True
         ).start()
+        threading.Thread(
+            target=self._pulse.run, args=[self.stopping, self._asked], name="pulse", daemon=True
+        ).start()
         ready = False
         while not self.stopping.wait(0.05):
+            self._health.turn()
             before = self.endpoints
-            self._broker.tick(may_start=True)
-            self._registry.tick(may_start=self._broker.state == "running")
-            may_start = self._base_runs and isinstance(self._prepared, int)
+            room = self._room()
+            self._broker.tick(may_start=room)
+            self._registry.tick(may_start=room and self._broker.state == "running")
+            may_start = room and self._base_runs and isinstance(self._prepared, int)
             for part in self._programs:
                 part.tick(may_start=may_start)
+            self._end_silent()
             self._write(metrics_url)
             if self.endpoints != before:
                 self._moved(before)
             self._check_start(time.monotonic() - began)
             if not ready and all(part.state == "running" for part in self.parts):
                 ready = True
+                self._health.begin()
                 self._ready()
+
+    def _room(self) -> bool:
+        """Whether the disk has room; while it hasn't nothing is started, so nothing is given up."""
+        why = no_room(self.home.path)
+        if bool(why) != bool(self._full):
+            self.say(f"{why}: nothing is started until there is room" if why else "there is room again")  # fmt: skip
+        self._full = why
+        return not why
+
+    def _asked(self) -> dict[int, str]:
+        """Whom to ask whether it lives: processes of ours that serve probes."""
+        parts = [self._registry, *self._programs]
+        return {part.pid: part.metrics for part in parts if part.pid and part.metrics}
+
+    def _end_silent(self) -> None:
+        """End what was asked in vain for too long; it's started again."""
+        for part in (self._registry, *self._programs):
+            if isinstance(part, Part) and self._pulse.silent(part.pid):
+                part.end_stuck("didn't answer any more and was ended")
+
+    def _not_running(self) -> str:
+        """Which parts don't run now."""
+        return ", ".join(
+            f"{one.name} is {one.state}" for one in self.parts if one.state != "running"
+        )
 
     @property
     def _base_runs(self) -> bool:
@@ -212,11 +252,19 @@ class Supervisor:
         now = describe(self.parts, self.endpoints, shards, metrics_url)
         if now != self._written:
             measure(self.parts)
-            write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
-            write_json(self.home, SCRAPED, scraped(now["metrics"]))
-            if now["bootstrap"] != self._written.get("bootstrap"):
-                write_client(self.home, self.settings, self.endpoints)
+            try:
+                self._write_down(now)
+            except OSError:  # a full disk; it is written once there is room
+                if self._written:
+                    return
+                raise
             self._written = now
+
+    def _write_down(self, now: dict[str, Any]) -> None:
+        write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
+        write_json(self.home, SCRAPED, scraped(now["metrics"]))
+        if now["bootstrap"] != self._written.get("bootstrap"):
+            write_client(self.home, self.settings, self.endpoints)
 
     def _program(self, name: str, module: str) -> RunningProgram:
         def env() -> dict[str, str]:
@@ -225,6 +273,7 @@ class Supervisor:
             shards = self._prepared if isinstance(self._prepared, int) else self.settings.partitions
             return {
                 "CROSSTOWN_HOME": str(self.settings.home),
+                "CROSSTOWN_METRICS": "",  # that port is ours; each program has a free one
                 "CROSSTOWN_PARTITIONS": str(shards),
                 "CROSSTOWN_REGISTRY_PORT": str(self._port),
                 "CROSSTOWN_SUPERVISED": "1",

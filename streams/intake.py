@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from functools import lru_cache
 
 from confluent_kafka import Message
@@ -19,6 +20,7 @@ from crosstown.errors import Refused, Unavailable
 from crosstown.intake import CONTRACT, EVERY_PARTITION, Accepted, Intake
 from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
+from crosstown.pausing.pauses import Pauses
 from crosstown.program import Program, main
 from crosstown.registry import Registry
 from crosstown.repository import Repository
@@ -117,8 +119,10 @@ class Shell:
                 )
             except Unavailable as error:
                 log.warning("waiting: %s", error)
-                if self._program.stopping.wait(1):
+                self._program.health.waits("registry", str(error))
+                if self._program.rest(1):
                     raise Lost from None
+                self._program.health.waits("registry", "")
 
     def _made(self, contracts: Repository) -> Intake:
         key = Key(self._program.home.erasure_key(self._program.settings))
@@ -127,7 +131,11 @@ class Shell:
 
 def run(program: Program) -> None:
     """events.* -> Intake -> accepted | dead-letters."""
-    run_stateless(program, "^events\\..*", Shell(program).work, slot=program.settings.slot)
+    with closing(Pauses(program)) as pauses:
+        pauses.begin()
+        run_stateless(
+            program, "^events\\..*", Shell(program).work, slot=program.settings.slot, pauses=pauses
+        )
 
 
 if __name__ == "__main__":
