@@ -15,8 +15,77 @@ from crosstown.plan import Change
 from crosstown.repository import Repository
 from crosstown.settings import Settings
 
-PLAN: Final = ("crosstown plan", "crosstown apply")
-DESTRUCTIVE: Final = ("crosstown plan", "crosstown apply --yes")
+Told = tuple[Severity, str, str, tuple[str, ...]]
+"""Severity, what, cause, and what to do besides plan and apply."""
+
+OURS: Final[Mapping[tuple[str, str], Told]] = {
+    ("create", "topic"): (
+        Severity.CRITICAL, "topics of Crosstown's own aren't there",
+        "they were deleted, or an agreement is new; what a program writes there is refused", (),
+    ),
+    ("by-hand", "partitions"): (
+        Severity.CRITICAL, "topics of Crosstown's own have another number of partitions",
+        "made by hand, or another number is asked for now: a shard's events are looked for elsewhere",
+        ("set CROSSTOWN_PARTITIONS to what is there, or make new ones:",
+         "crosstown rebuild --swap --partitions N"),
+    ),
+}  # fmt: skip
+"""Where it is another thing than with an agency's topic."""
+
+THEIRS: Final[Mapping[tuple[str, str], Told]] = {
+    ("create", "topic"): (
+        Severity.WARNING, "agencies' topics aren't there",
+        "they were deleted, or a contract is new; what is published there is refused", (),
+    ),
+    ("remove", "topic"): (
+        Severity.WARNING, "empty topics that no contract covers",
+        "a contract was taken away, or somebody made them by hand", (),
+    ),
+    ("by-hand", "topic"): (
+        Severity.WARNING, "topics that no contract covers",
+        "a contract was taken away, or somebody made them by hand; intake takes nothing from them",
+        ("write its contract (crosstown new contract), or delete the topic",),
+    ),
+    ("by-hand", "partitions"): (
+        Severity.WARNING, "topics with another number of partitions",
+        "made by hand, or their contract asks for more now",
+        ("kafka-topics.sh --alter --topic TOPIC --partitions N",),
+    ),
+    ("by-hand", "replicas"): (
+        Severity.WARNING, "topics with too few copies",
+        "made when there were fewer brokers: with one broker away nobody can read them",
+        ("kafka-reassign-partitions.sh --execute --reassignment-json-file FILE",),
+    ),
+    ("change", "config"): (
+        Severity.WARNING, "topics set up otherwise",
+        "changed by hand, or a contract says another retention now", (),
+    ),
+    ("create", "schema"): (
+        Severity.WARNING, "the registry's schemas are older than the contracts",
+        "a contract has a version that was never applied: who writes with it isn't understood", (),
+    ),
+    ("by-hand", "schema"): (
+        Severity.WARNING, "the registry has schemas that no contract has",
+        "a producer registered its own: what it sends becomes dead letters",
+        ("crosstown dead-letters",),
+    ),
+    ("change", "compatibility"): (
+        Severity.WARNING, "subjects with another compatibility mode",
+        "changed by hand: a version that breaks its readers could be registered", (),
+    ),
+    ("create", "acl"): (
+        Severity.WARNING, "accounts that may do too little",
+        "rules were removed by hand, or an agreement is new: it is refused what it was promised",
+        ("crosstown refusals",),
+    ),
+    ("remove", "acl"): (
+        Severity.WARNING, "accounts that may do too much",
+        "an agreement has ended, or rules were given by hand", (),
+    ),
+    ("remove", "user"): (
+        Severity.WARNING, "accounts of no agency", "an agency was taken from agencies.yaml", (),
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +113,13 @@ def judge(seen: Differences) -> Iterator[Finding]:
     for (action, kind, agency), changes in groups.items():
         whose = _whose(seen, agency)
         names = few(sorted({one.name for one in changes}))
-        severity, what, cause, mend = _told(seen, action, kind, agency, changes)
-        yield Finding(f"drift-{kind}", severity, f"{what}: {names}", whose,
-                      f"{cause} ({changes[0].detail})", mend)  # fmt: skip
+        severity, what, cause, also = _told(action, kind, ours=not agency)
+        takes_away = any(one.destructive for one in changes)
+        by_plan = ("crosstown apply --yes" if takes_away else "crosstown apply",)
+        yield Finding(
+            f"drift-{kind}", severity, f"{what}: {names}", whose, f"{cause} ({changes[0].detail})",
+            ("crosstown plan", *(by_plan if action != "by-hand" else ()), *also),
+        )  # fmt: skip
 
 
 def _agency(change: Change) -> str:
@@ -63,53 +136,8 @@ def _whose(seen: Differences, agency: str) -> str:
     return OPERATIONS if seen.embedded else KAFKA
 
 
-def _told(
-    seen: Differences, action: str, kind: str, agency: str, changes: Sequence[Change]
-) -> tuple[Severity, str, str, tuple[str, ...]]:
-    """Severity, what, cause, mend of changes of one kind."""
-    mend = DESTRUCTIVE if any(one.destructive for one in changes) else PLAN
-    match action, kind:
-        case "create", "topic":
-            return (Severity.WARNING if agency else Severity.CRITICAL, "topics aren't there",
-                    "they were deleted, or a contract or agreement is new; nobody can write there", mend)  # fmt: skip
-        case "by-hand", "topic":
-            return (Severity.WARNING, "topics that no contract covers",
-                    "a contract was taken away, or somebody made it by hand; intake takes nothing of it",
-                    ("crosstown plan", f"write its contract: crosstown new contract {agency}"
-                     if agency else "write its contract, or delete the topic"))  # fmt: skip
-        case _, "partitions" if agency:
-            return (Severity.WARNING, "topics with another number of partitions",
-                    "made by hand, or the contract asks for more now",
-                    ("crosstown plan", "kafka-topics.sh --alter --topic TOPIC --partitions N"))  # fmt: skip
-        case _, "partitions":
-            return (Severity.CRITICAL, "topics with another number of partitions",
-                    "made by hand, or CROSSTOWN_PARTITIONS was changed: what one shard holds is"
-                    " looked for in another",
-                    ("crosstown plan", "set CROSSTOWN_PARTITIONS back, or: crosstown rebuild --swap --partitions N"))  # fmt: skip
-        case _, "replicas":
-            return (Severity.WARNING, "topics with too few copies",
-                    "made when there were fewer brokers: with one broker away they can't be read",
-                    ("crosstown plan", "kafka-reassign-partitions.sh --execute"
-                     " --reassignment-json-file FILE"))  # fmt: skip
-        case _, "config":
-            return (Severity.WARNING, "topics set up otherwise",
-                    "changed by hand, or a contract's retention is another now", mend)  # fmt: skip
-        case "by-hand", "schema":
-            return (Severity.WARNING, "the registry has schemas that no contract has",
-                    "a producer registers its own: what it sends becomes dead letters",
-                    ("crosstown plan", "crosstown dead-letters"))  # fmt: skip
-        case _, "schema":
-            return (Severity.WARNING, "the registry's schemas are old",
-                    "a contract has a newer version that was never applied: who sends it is refused", mend)  # fmt: skip
-        case _, "compatibility":
-            return (Severity.WARNING, "subjects with another compatibility mode",
-                    "changed by hand: a version could be registered that breaks readers", mend)  # fmt: skip
-        case "create", "acl":
-            return (Severity.WARNING, "accounts that may do too little",
-                    "rules were removed by hand, or an agreement is new: it is refused what it was promised",
-                    (*mend, "crosstown refusals"))  # fmt: skip
-        case _, "acl" | "user":
-            return (Severity.WARNING, "accounts that may do too much",
-                    "an agreement has ended, or rules were given by hand", mend)  # fmt: skip
-        case _:
-            return Severity.WARNING, f"{kind} differs", "changed by hand, or in a contract", mend
+def _told(action: str, kind: str, *, ours: bool) -> Told:
+    """What is said of one kind of difference; one that is new to the plan is told plainly."""
+    other = (Severity.WARNING, f"{kind} differs", "changed by hand, or in a contract", ())
+    told = THEIRS.get((action, kind), other)
+    return OURS.get((action, kind), told) if ours else told

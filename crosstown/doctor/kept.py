@@ -64,7 +64,7 @@ def _said_something(log: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
-def _secret(file: Path, form: Form, due: bool) -> Secret:  # noqa: FBT001 - of one row
+def _secret(file: Path, form: Form, due: bool) -> Secret:
     try:
         mode = file.stat().st_mode
         content = file.read_bytes() if form != "any" else b""

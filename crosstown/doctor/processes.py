@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,9 +73,7 @@ def _module(command: Sequence[str]) -> str:
     """The Python module or Java class that a process of ours runs."""
     if "kafka.Kafka" in command:
         return "kafka.Kafka"
-    return next(
-        (after for word, after in zip(command, command[1:], strict=False) if word == "-m"), ""
-    )
+    return next((after for word, after in pairwise(command) if word == "-m"), "")
 
 
 def _supervisors(home: Path) -> list[int]:
@@ -94,9 +93,7 @@ def _supervisors(home: Path) -> list[int]:
 
 
 def _home_of(process: psutil.Process, command: Sequence[str]) -> str:
-    said = next(
-        (after for word, after in zip(command, command[1:], strict=False) if word == "--home"), ""
-    )
+    said = next((after for word, after in pairwise(command) if word == "--home"), "")
     said = said or next((word[7:] for word in command if word.startswith("--home=")), "")
     said = said or process.environ().get("CROSSTOWN_HOME", "") or "~/.crosstown"
     return os.path.realpath(Path(process.cwd()) / Path(said).expanduser())
