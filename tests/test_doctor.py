@@ -125,9 +125,10 @@ def test_full_disk_is_not_seen(home: Path) -> None:
 
 def test_disk_without_room_for_files_or_closed_is_not_seen(home: Path) -> None:
     with small_disk(home, "size=100m,nr_inodes=12"):
+        for number in range(11):
+            (home / f"file-{number}").touch()
         with pytest.raises(OSError, match="No space left"):
-            for number in range(20):
-                (home / f"file-{number}").touch()
+            (home / "another").touch()
         assert "room for no more files" in one(Settings(home=home), "disk").cause
     with small_disk(home, "size=100m"):
         subprocess.run(["mount", "-o", "remount,ro", home], check=True)
@@ -412,7 +413,7 @@ def test_check_that_hangs_or_breaks_silences_the_others(home: Path) -> None:
         Check("after", "what comes after", lambda _: None, lambda _: (), needs=("slow",)),
     ]
     heard: list[str] = []
-    report = examine(Settings(home=home), lambda left: heard.extend(left), checks)
+    report = examine(Settings(home=home), heard.extend, checks)
     assert [result.state for result in report.results] == [
         "late",
         "found",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ import httpx
 from crosstown import kafka
 from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity
 from crosstown.errors import Stop, Unavailable
-from crosstown.home import endpoints, shown
+from crosstown.home import Endpoints, endpoints, shown
 from crosstown.login import at_registry
 from crosstown.settings import Settings
 
@@ -38,7 +38,7 @@ class Answer:
 
 def look_at_kafka(settings: Settings) -> Answer:
     """Ask the cluster who it is, as our programs do."""
-    where = _where(settings)
+    where = where_kafka_is(settings)
     own = settings.embedded
     try:
         kafka.wait_for_broker(settings, where, PATIENCE)
@@ -53,7 +53,7 @@ def look_at_kafka(settings: Settings) -> Answer:
 
 def look_at_registry(settings: Settings) -> Answer:
     """Ask the registry for its subjects, as a client does."""
-    where = _where(settings)
+    where = _known(settings, lambda where: where.registry)
     url, own = shown(where.registry), not settings.registry
     login = at_registry(settings, where.registry)
     try:
@@ -71,7 +71,16 @@ def look_at_registry(settings: Settings) -> Answer:
     return Answer(url, own)
 
 
-def _where(settings: Settings) -> kafka.Endpoints:
+def where_kafka_is(settings: Settings) -> Endpoints:
+    """The endpoints, as far as Kafka's is known; `NothingToAsk` where it isn't."""
+    return _known(settings, lambda where: where.bootstrap)
+
+
+def _known(settings: Settings, which: Callable[[Endpoints], str]) -> Endpoints:
+    """A setting is enough to ask one of the two, also where nothing runs here."""
+    given = Endpoints(settings.bootstrap, settings.registry)
+    if which(given):
+        return given
     try:
         return endpoints(settings)
     except Unavailable as error:
@@ -102,6 +111,8 @@ def judge_kafka(answer: Answer) -> Iterator[Finding]:
 
 
 def _unreachable(answer: Answer, whose: str) -> Finding:
+    cause: str
+    look: tuple[str, ...]
     first = answer.at.split(",")[0]
     host, _, port = first.rpartition(":")
     if _TLS.search(answer.problem):

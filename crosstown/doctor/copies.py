@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from crosstown import kafka
+from crosstown.doctor.backbone import where_kafka_is
 from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity, few
-from crosstown.home import endpoints
 from crosstown.replicas import in_sync
 from crosstown.settings import Settings
 
@@ -36,7 +36,7 @@ class Copies:
 
 def look(settings: Settings) -> Copies:
     """One question to the cluster; `Unavailable` where it doesn't answer."""
-    about = kafka.wait_for_broker(settings, endpoints(settings), PATIENCE).list_topics(
+    about = kafka.wait_for_broker(settings, where_kafka_is(settings), PATIENCE).list_topics(
         timeout=PATIENCE
     )
     return Copies(

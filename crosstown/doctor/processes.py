@@ -33,7 +33,7 @@ class Seen:
     """What runs of one home. `elsewhere`: settings name both a cluster and a registry.
 
     `parts` is what `run/up.json` says of each process, `left` the home's processes that run though
-    nobody keeps them, by pid; `twice` those programs of which two run; `deaf` those that don't
+    nobody keeps them, by pid; `halted` are supervisors that got SIGSTOP; `twice` those programs of which two run; `deaf` those that don't
     answer at their own address; `holders` who has the supervisor's lock without being it.
     """
 
@@ -42,7 +42,7 @@ class Seen:
     data: bool
     recorded: bool
     supervisor: int | None
-    stopped: bool
+    halted: Sequence[int] = ()
     supervisors: Sequence[int] = ()
     holders: Sequence[int] = ()
     parts: Sequence[Mapping[str, Any]] = ()
@@ -58,15 +58,23 @@ def look(settings: Settings) -> Seen:
     keeper = living.found(up.get("supervisor"))
     ours = {process.pid: _module(command) for process, command in living.marked(home.path).items()}
     counted = Counter(name for name in ours.values() if name)
+    supervisors = _supervisors(home.path)
     return Seen(
         home.path, bool(settings.bootstrap and settings.registry), home.broker.exists(), bool(up),
         keeper.pid if keeper else None,
-        keeper is not None and keeper.status() == psutil.STATUS_STOPPED,
-        _supervisors(home.path), _holders(home, keeper),
+        [pid for pid in sorted({*supervisors, *([keeper.pid] if keeper else ())}) if _halted(pid)],
+        supervisors, _holders(home, keeper),
         up.get("processes", ()) if keeper else (), None if keeper else ours,
         sorted(name for name, count in counted.items() if count > 1),
         _deaf(up) if keeper else (),
     )  # fmt: skip
+
+
+def _halted(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    except psutil.Error:  # it has just gone
+        return False
 
 
 def _module(command: Sequence[str]) -> str:
@@ -149,11 +157,11 @@ def judge(seen: Seen) -> Iterator[Finding]:
         yield _held(seen)
     elif seen.supervisor is None:
         yield from _unkept(seen)
-    if seen.stopped:
+    for pid in seen.halted:
         yield Finding(
-            CHECK, Severity.CRITICAL, f"the supervisor (pid {seen.supervisor}) is halted", OPERATIONS,
+            CHECK, Severity.CRITICAL, f"the supervisor (pid {pid}) is halted", OPERATIONS,
             "it got SIGSTOP (Ctrl-Z in its terminal): what dies now isn't started again",
-            (f"kill -CONT {seen.supervisor}",),
+            (f"kill -CONT {pid}",),
         )  # fmt: skip
     for one in seen.parts:
         yield from _part(seen.home, one, deaf=one["name"] in seen.deaf)
