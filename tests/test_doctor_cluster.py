@@ -102,11 +102,12 @@ def test_wrong_password_looks_like_a_dead_cluster(city: City) -> None:
 
 def test_deleted_topics_are_not_missed(city: City) -> None:
     gone = ["reciprocity", "events.riverton-311.requests"]
-    there = city.admin.list_topics(timeout=10).topics
+    admin = city.admin
+    there = admin.list_topics(timeout=10).topics
     assert set(gone) <= set(there), sorted(there)
-    for future in city.admin.delete_topics(gone).values():
+    for future in admin.delete_topics(gone).values():
         future.result(30)
-    until(lambda: not set(gone) & set(city.admin.list_topics(timeout=10).topics))
+    until(lambda: not set(gone) & set(admin.list_topics(timeout=10).topics))
     report = looked(city.settings, "kafka", "registry", "drift")
     ours, theirs = report.findings
     assert (ours.severity, theirs.severity) == (Severity.CRITICAL, Severity.WARNING)
@@ -151,10 +152,11 @@ def test_missing_partition_is_not_seen(city: City) -> None:
 
 def test_topic_of_nobody_is_not_seen(city: City) -> None:
     name = "events.riverton-311.by-hand"
-    city.admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    admin = city.admin
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
     until(lambda: "drift-topic" in found(city.settings, "drift"))
     assert name in found(city.settings, "drift")["drift-topic"].what
-    city.admin.delete_topics([name])[name].result(30)
+    admin.delete_topics([name])[name].result(30)
 
 
 def test_too_few_copies_are_not_seen(city: City) -> None:
@@ -175,7 +177,7 @@ def test_too_few_copies_are_not_seen(city: City) -> None:
     assert away.severity is Severity.WARNING
     assert "doctor-copies/0" in away.what
     assert "broker 2 doesn't answer" in away.cause
-    for future in city.admin.delete_topics(list(names)).values():
+    for future in admin.delete_topics(list(names)).values():
         future.result(30)
 
 
