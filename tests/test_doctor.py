@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import datetime as dt
 import email.utils
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -19,6 +21,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+import typer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,6 +30,8 @@ from installation import call
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
+from crosstown import doctor
+from crosstown.cli import app
 from crosstown.doctor.examination import CHECKS, Check, Report, examine
 from crosstown.doctor.finding import Finding, Severity
 from crosstown.errors import Unavailable
@@ -426,3 +431,22 @@ def test_check_that_hangs_or_breaks_silences_the_others(home: Path) -> None:
     assert report.findings[2].mend == ("crosstown up",)
     assert heard[0] == "the slow one"
     assert report.seconds < 4
+
+
+def test_command_of_a_mend_cannot_be_typed_as_it_is_printed() -> None:
+    files = Path(doctor.__file__).parent.glob("*.py")
+    said = {
+        node.value
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        and node.value.startswith("crosstown ")
+    }  # fmt: skip
+    commands = [line for line in said if line != "crosstown check "]
+    assert len(commands) >= 8
+    root = typer.main.get_command(app)
+    for line in commands:
+        _, name, *words = shlex.split(line.replace("N", "3"))
+        command = root.get_command(None, name)  # type: ignore[attr-defined]
+        assert command is not None, line
+        command.make_context(name, words)  # raises where an option or word isn't known
