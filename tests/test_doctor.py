@@ -264,11 +264,14 @@ def test_lock_without_a_supervisor_is_a_riddle(home: Path) -> None:
                           stdout=subprocess.PIPE) as holder:  # fmt: skip
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
-        found = one(Settings(home=home), "processes")
-        assert f"pid {holder.pid} has the lock" in found.what
-        command = next(line for line in found.mend if line.startswith("kill "))
-        subprocess.run(command.split(), check=True)
-        holder.wait(10)
+        try:
+            found = one(Settings(home=home), "processes")
+            assert f"pid {holder.pid} has the lock" in found.what
+            command = next(line for line in found.mend if line.startswith("kill "))
+            subprocess.run(command.split(), check=True)
+            holder.wait(10)
+        finally:
+            holder.kill()
     assert "nothing runs" in one(Settings(home=home), "processes").what
 
 
