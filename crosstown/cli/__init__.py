@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "up": "crosstown.cli.up",
     "down": "crosstown.cli.down",
     "status": "crosstown.cli.status",
+    "doctor": "crosstown.cli.doctor",
     "rebuild": "crosstown.cli.rebuild",
     "publish": "crosstown.cli.publish",
     "case": "crosstown.cli.case",
