@@ -98,7 +98,7 @@ class Supervisor:
             else Outside("broker", lambda: kafka_answers(settings))
         )
         self._registry: Part | Outside = (
-            Outside("registry", lambda: registry_answers(settings.registry))
+            Outside("registry", lambda: registry_answers(settings))
             if settings.registry
             else Part("registry", self._program("registry", registry), say)
         )
