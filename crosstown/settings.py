@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -93,6 +94,8 @@ class Settings(BaseSettings):
     """An ssh_config(5) by which batches go out over SFTP; unset: that of the user who calls."""
     reciprocity_minutes: float = Field(default=60.0, gt=0)
     """How often the figures of what each agency gives and gets are found anew, at most."""
+    log: Literal["text", "json"] = "text"
+    """How the programs' log lines look: for people, or one JSON object a line."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 
