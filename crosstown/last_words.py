@@ -28,7 +28,9 @@ def _plain(line: str) -> str:
     try:
         said = json.loads(line)
         fault = said.get("error")
-        return f"{said['message']}: {fault['type']}: {fault['message']}" if fault else said["message"]
+        return (
+            f"{said['message']}: {fault['type']}: {fault['message']}" if fault else said["message"]
+        )
     except (ValueError, KeyError, TypeError, AttributeError):
         return line
 

@@ -24,7 +24,7 @@ CALLS: Final = 12
 """Calls of a trace that are told, the newest."""
 _TURNS: Final = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 _UNSEEN: Final = (*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *_TURNS, *range(0xD800, 0xE000))
-_ESCAPED: Final = {
+ESCAPED: Final = {
     **{code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in _UNSEEN},
     0x09: "\\t", 0x0A: "\\n", 0x0D: "\\r",
 }  # fmt: skip
@@ -34,7 +34,7 @@ def one_line(text: str) -> str:
     """A text as it may stand in a line: bounded, and nothing in it ends the line or is obeyed."""
     if len(text) > MAX_MESSAGE:
         text = f"{text[:MAX_MESSAGE]} ... ({len(text):,} characters)"
-    return text if text.isascii() and text.isprintable() else text.translate(_ESCAPED)
+    return text if text.isascii() and text.isprintable() else text.translate(ESCAPED)
 
 
 class TextLines(logging.Formatter):
