@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     """How often the figures of what each agency gives and gets are found anew, at most."""
     log: Literal["text", "json"] = "text"
     """How the programs' log lines look: for people, or one JSON object a line."""
+    traces: str = ""
+    """Where an OpenTelemetry collector takes traces (OTLP over HTTP), e.g. http://127.0.0.1:4318; empty:
+    nothing is traced."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

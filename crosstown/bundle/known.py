@@ -124,6 +124,8 @@ def _long_texts(value: Any) -> Iterable[str]:
         case list():
             for one in value:
                 yield from _long_texts(one)
+        case _:
+            return
 
 
 def _read(file: Path | None) -> str:
