@@ -1,7 +1,7 @@
-"""One line of a log an event, as text for people or JSON for programs; nothing in it breaks the line.
+r"""One line of a log an event, as text for people or JSON for programs; nothing in it breaks the line.
 
 What agencies and senders wrote can stand in a message. Line ends, terminal escapes and marks that turn
-the direction of writing come out as `\\n`, `\\x1b`, `\\u2028`, so no text makes a second line or steers
+the direction of writing come out as `\n`, `\x1b`, `\u2028`, so no text makes a second line or steers
 a terminal. A fault's trace is on the line too, the newest call first.
 """
 

@@ -96,6 +96,9 @@ class Shell:
             metrics.dead_letters.labels("intake", why.reason).inc()
             metrics.refused.labels(*self._whose(message.topic())).inc()
             yield dead_letter(message, why, self._dead, closed=self._closes(message, why))
+        self._count(counts)
+
+    def _count(self, counts: Counter[tuple[str, str]]) -> None:
         for labels, count in counts.items():
             metrics.accepted.labels(*labels).inc(count)
         for labels, count in self._intake.screened.items():

@@ -23,12 +23,15 @@ from crosstown.settings import Settings
 
 AGENCIES = ("riverton-311", "xx-county-health")
 PEM = "MIICdgIBADANBgkqhkiG9w0BAQEFAASCAmAwggJcAgEAAoGBAKcanary"
+MODULE = "org.apache.kafka.common.security.scram.ScramLoginModule"
 TOLD: dict[str, tuple[str, str]] = {
     "password": ("login failed: password=hunter2-canary, again", "hunter2-canary"),
     "quoted password": ('config {"sasl.password": "two words; canary"}', "words; canary"),
     "password in quotes in quotes": ('said "password=\\"can ary\\"" and went', "can ary"),
-    "jaas": ('sasl.jaas.config = org.apache.kafka.common.security.scram.ScramLoginModule required'
-             ' username="u" password="canaryjaas";', "canaryjaas"),
+    "jaas": (
+        f'sasl.jaas.config = {MODULE} required username="u" password="canaryjaas";',
+        "canaryjaas",
+    ),
     "login module": ("x ScramLoginModule required user_a=canaryjaas;", "canaryjaas"),
     "token in a URL": ("GET https://h.example/x?a=1&access_token=canary77&b=2", "canary77"),
     "key in a URL": ("POST https://h.example/hook?api_key=canary77", "canary77"),

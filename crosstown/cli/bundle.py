@@ -23,7 +23,7 @@ def command(
             help="The zip to write; never over one that is there.",
             show_default="crosstown-bundle-TIME.zip, here",
         ),
-    ] = None,  # fmt: skip
+    ] = None,
     home: HomeOption = None,
     output: OutputOption = Output.HUMAN,
 ) -> None:

@@ -80,7 +80,7 @@ def _in_background(given: Settings, output: Output) -> None:
 
 def _in_foreground(given: Settings, output: Output) -> None:
     from crosstown.jars import classpath
-    from crosstown.supervise import NAMES, RunsAlready, Supervisor
+    from crosstown.supervise import RunsAlready, Supervisor
 
     if given.embedded:
         classpath(given)
@@ -91,11 +91,7 @@ def _in_foreground(given: Settings, output: Output) -> None:
 
         def ready() -> None:
             shown.stop()
-            if given.log == "json" and not err.is_terminal:
-                log.info("all of it runs")
-                return
-            show(running(given, NAMES), given.home, output)
-            err.print("Ctrl-C ends it." if err.is_terminal else "all of it runs")
+            _all_runs(given, output)
 
         one = Supervisor(given, _say, ready=ready)
 
@@ -115,6 +111,17 @@ def _in_foreground(given: Settings, output: Output) -> None:
             err.print(str(error))
     if ctrl_c.is_set():
         raise KeyboardInterrupt
+
+
+def _all_runs(given: Settings, output: Output) -> None:
+    """Say what runs; where the log is for programs, as a line of it."""
+    from crosstown.supervise import NAMES
+
+    if given.log == "json" and not err.is_terminal:
+        log.info("all of it runs")
+        return
+    show(running(given, NAMES), given.home, output)
+    err.print("Ctrl-C ends it." if err.is_terminal else "all of it runs")
 
 
 def _say(text: str) -> None:
