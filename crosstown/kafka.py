@@ -23,6 +23,8 @@ from crosstown.replicas import in_sync, replicas
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
+LIBRARY: Final = logging.getLogger("librdkafka")
+"""Where the library's own lines go, so that they are lines of our logs like all others."""
 
 COMPACT: Final = {"cleanup.policy": "compact", "max.message.bytes": "1048588"}
 TIMED: Final = {"cleanup.policy": "delete", "retention.ms": str(365 * 86_400_000)}
@@ -144,6 +146,7 @@ def client(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, A
     return {
         "bootstrap.servers": endpoints.bootstrap,
         "log_level": 4,
+        "logger": LIBRARY,
         "topic.metadata.refresh.interval.ms": 1000,
         "reconnect.backoff.max.ms": 1000,
         "error_cb": refused,

@@ -1,9 +1,9 @@
 """The frame of every supervised program: settings, logging, metrics, readiness, an orderly end.
 
 A program is a function that works until `stopping` is set: `sys.exit(main("intake", body))`. Its
-log is standard error, one line an event; `/metrics` and the probes (`crosstown.health`) are served
-where the settings say. A signal (SIGTERM, Ctrl-C) stops it, and so does the death of the supervisor,
-seen as the end of its input. One whose loop is stuck is ended, to be started again.
+log is standard error, one line an event (log_lines.py); `/metrics` and the probes (`crosstown.health`)
+are served where the settings say. A signal (SIGTERM, Ctrl-C) stops it, and so does the death of the
+supervisor, seen as the end of its input. One whose loop is stuck is ended, to be started again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from crosstown.health.health import Health
 from crosstown.health.room import no_room
 from crosstown.health.stuck import end_if_stuck
 from crosstown.home import Endpoints, Home, endpoints
+from crosstown.log_lines import log_as
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def write_json(home: Home, name: str, value: dict[str, Any] | list[Any]) -> None
 
 def main(name: str, body: Callable[[Program], None]) -> int:
     """Run `body` as the program `name`; returns its exit code: 0, a `CrosstownError`'s, or 1."""
-    log_to_stderr()
+    log_as(os.environ.get("CROSSTOWN_LOG", ""), name)  # before the settings: they may be wrong
     try:
         settings = _settings()
         home = Home(settings.home).make()
@@ -111,15 +111,6 @@ def main(name: str, body: Callable[[Program], None]) -> int:
         return 1
     log.info("%s has ended", name)
     return 0
-
-
-def log_to_stderr() -> None:
-    """Log lines as `time level name message`, to standard error (the supervisor's log file)."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
 
 
 def _settings() -> Settings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -106,6 +107,11 @@ class Settings(BaseSettings):
     """How often the figures of what each agency gives and gets are found anew, at most."""
     metrics: str = ""
     """Where a program serves its metrics and probes, host:port; empty: a free port of 127.0.0.1."""
+    log: Literal["text", "json"] = "text"
+    """How the programs' log lines look: for people, or one JSON object a line."""
+    traces: str = ""
+    """Where an OpenTelemetry collector takes traces (OTLP over HTTP), e.g. http://127.0.0.1:4318; empty:
+    nothing is traced."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

@@ -52,6 +52,7 @@ COMMANDS: Final = {
     "erase": "crosstown.cli.erase",
     "hold": "crosstown.cli.hold",
     "release": "crosstown.cli.release",
+    "bundle": "crosstown.cli.bundle",
 }
 """In the order in which one would use them; each module has a function `command` for typer."""
 
