@@ -260,3 +260,13 @@ looked: Final = Gauge(
     "When the lookout last saw something with its own eyes, seconds since 1970.",
     ["at"],
 )
+outcome_cases: Final = Gauge(
+    "crosstown_outcome_cases",
+    "Cases that a measure (docs/measures.md) holds for; of one agency, of two or more.",
+    ["measure", "agencies"],
+)
+outcome_seconds: Final = Gauge(
+    "crosstown_outcome_seconds",
+    "How long matters take (docs/measures.md): within it a share of 0.5 or 0.9 of them ended.",
+    ["time", "share", "agencies"],
+)
