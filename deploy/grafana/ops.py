@@ -211,7 +211,7 @@ def _disk() -> object:
 
 def _memory() -> object:
     return lines("Memory, by program", "Resident. One that rises for hours without more records: "
-                 "docs/sizing.md has what was measured.",
+                 "docs/bench.md has what was measured.",
                  Ask('process_resident_memory_bytes{job="crosstown"}', "{{instance}}"), unit="bytes")  # fmt: skip
 
 
