@@ -24,8 +24,9 @@ so that even the fourth comes within a second."""
 class Runner(Protocol):
     """A process as the supervisor sees it: `Broker` and `RunningProgram`."""
 
-    metrics: str
-    """Where it serves its metrics; empty: it doesn't, or not yet."""
+    @property
+    def metrics(self) -> str:
+        """Where it serves its metrics; empty: it doesn't, or not yet."""
 
     @property
     def pid(self) -> int | None:

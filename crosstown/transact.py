@@ -43,6 +43,9 @@ MORE_WAIT: Final = 0.01
 CHUNK: Final = 1_000
 STALL: Final = 45.0
 """Seconds for which committed data may lie unread before a program is ended, to be started again."""
+_FENCED: Final = (
+    KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED,  # noqa: SLF001
+)  # fmt: skip
 CALL: Final = 7.0
 """Seconds that one transactional call may take before it is asked again.
 
@@ -105,6 +108,8 @@ class Ownership:
     batch: list[Message] = field(default_factory=list)
     idle: bool = False
     """Whether nothing was there to do when it was last asked for."""
+    began: float = 0.0
+    """When the first message of the last batch came, seconds of a steady clock."""
     joined: bool = False
     """Whether the group has said what is ours, if only that it is nothing yet."""
 
@@ -193,7 +198,7 @@ class Transaction:
             except KafkaException as error:
                 self._give_up(error.args[0])
             else:
-                metrics.transactions.labels(self._name, "committed").inc()
+                committed(self._name, self._ownership.began)
                 return
             self._ownership.still(offsets)
             done = self.committed(offsets)
@@ -243,8 +248,20 @@ def aborted(producer: Producer, error: KafkaError, program: str) -> bool:
             log.warning("nor aborted: %s", also.args[0].str())
         else:
             done = True
-    metrics.transactions.labels(program, "aborted" if done else "unknown").inc()
+    outcome = "aborted" if done else "fenced" if fenced(error) else "unknown"
+    metrics.transactions.labels(program, outcome).inc()
     return done
+
+
+def fenced(error: KafkaError) -> bool:
+    """Whether another producer has taken the transactional id over."""
+    return error.code() in _FENCED
+
+
+def committed(program: str, began: float) -> None:
+    """Count a transaction of a batch whose first message came at `began` of the steady clock."""
+    metrics.transactions.labels(program, "committed").inc()
+    metrics.transaction_seconds.labels(program).observe(time.monotonic() - began)
 
 
 def _kept(outputs: Iterable[Output], made: list[Output]) -> Iterator[Output]:
@@ -516,7 +533,9 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
                 ended.add((message.topic(), message.partition()))
             else:
                 _news(program, error)
-        until = until or time.monotonic() + MORE_WAIT
+        if not until:
+            ownership.began = time.monotonic()
+            until = ownership.began + MORE_WAIT
         wait = until - time.monotonic()
         if wait <= 0 and len(found) < asked:  # no backlog: who waits for the batch waited enough
             break

@@ -168,26 +168,26 @@ def table(panel: dict[str, Any], asked: Asked, wide: int, high: int) -> Iterator
         one["matcher"]["options"]: {p["id"]: p["value"] for p in one["properties"]}
         for one in panel["fieldConfig"]["overrides"]
     }
-    rows: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
     heads: list[tuple[str, str]] = []
+    cells: list[tuple[dict[str, str], str, str]] = []
     for target in panel["targets"]:
         key = "Value" if len(panel["targets"]) == 1 else f"Value #{target['refId']}"
         look = columns[key]
         heads.append((key, str(look["displayName"])))
         for one in asked(target):
-            labels = tuple(sorted((k, v) for k, v in one["metric"].items() if k not in HIDDEN))
-            rows.setdefault(labels, {})[key] = figure(
-                float(one["value"][1]), str(look.get("unit", ""))
-            )
-    labels_shown = sorted({k for labels in rows for k, _ in labels})
-    wide_each = (wide - 16) / max(1, len(labels_shown) + len(heads))
-    for n, head in enumerate([*labels_shown, *(name for _, name in heads)]):
+            labels = {k: v for k, v in one["metric"].items() if k not in HIDDEN}
+            cells.append((labels, key, figure(float(one["value"][1]), str(look.get("unit", "")))))
+    common = set.intersection(*(set(labels) for labels, _, _ in cells)) if cells else set()
+    rows: dict[tuple[str, ...], dict[str, str]] = {}
+    for labels, key, shown in cells:  # as Grafana merges: what all have in common names the row
+        rows.setdefault(tuple(labels[k] for k in sorted(common)), {}).update(labels | {key: shown})
+    titles = sorted({k for labels, _, _ in cells for k in labels})
+    wide_each = (wide - 16) / max(1, len(titles) + len(heads))
+    for n, head in enumerate([*titles, *(name for _, name in heads)]):
         yield f'<text x="{8 + n * wide_each:.0f}" y="34" class="s">{escape(head)}</text>'
-    for y, (labels, values) in zip(range(50, high, 15), rows.items(), strict=False):
-        cells = [dict(labels).get(one, "") for one in labels_shown] + [
-            values.get(k, "") for k, _ in heads
-        ]
-        for n, cell in enumerate(cells):
+    for y, row in zip(range(50, high, 15), rows.values(), strict=False):
+        for n, key in enumerate([*titles, *(key for key, _ in heads)]):
+            cell = row.get(key, "")
             short = cell if len(cell) * 6 < wide_each else cell[: int(wide_each / 6)] + "…"
             yield f'<text x="{8 + n * wide_each:.0f}" y="{y}">{escape(short)}</text>'
 

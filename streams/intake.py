@@ -70,14 +70,19 @@ class Shell:
             metrics.dead_letters.labels("intake", why.reason).inc()
             metrics.refused.labels(*self._whose(message.topic())).inc()
             yield dead_letter(message, why, self._dead, closed=self._closes(message, why))
-        for labels, count in counts.items():
-            metrics.accepted.labels(*labels).inc(count)
+        declared = self._intake.contracts.agencies.ids
+        for (agency, contract), count in counts.items():
+            metrics.accepted.labels(metrics.named(agency, declared), contract).inc(count)
         for labels, count in self._intake.screened.items():
             metrics.screened.labels(*labels).inc(count)
-        for labels, count in self._intake.late.items():
-            metrics.accepted_late.labels(*labels).inc(count)
+        for (agency, contract), count in self._intake.late.items():
+            metrics.accepted_late.labels(metrics.named(agency, declared), contract).inc(count)
+        for (agency, contract), after in self._intake.after.items():
+            label = metrics.named(agency, declared)
+            metrics.published_after.labels(label, contract).inc(after / 1e6)
         self._intake.screened.clear()
         self._intake.late.clear()
+        self._intake.after.clear()
 
     def _whose(self, topic: str) -> tuple[str, str]:
         """The agency and the contract of a topic; both empty where no contract stands behind it."""

@@ -27,7 +27,7 @@ def test_an_alert_reaches_nobody(installation: Installation, tmp_path: Path) -> 
         names = {
             one["name"] for one in installation("status", "-o", "json").ok().json()["processes"]
         }
-        wanted = {"supervisor", *names} - {"broker"}
+        wanted = {"supervisor", *names}
         targets = until("every program is asked", lambda: [
             one for one in ask("targets")["activeTargets"]
             if {t["labels"]["instance"] for t in ask("targets")["activeTargets"]} == wanted

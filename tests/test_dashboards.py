@@ -41,11 +41,14 @@ BOARDS: dict[str, dict[str, Any]] = {
     file.stem: json.loads(file.read_text("utf-8"))
     for file in sorted((FOLDER / "dashboards").glob("*.json"))
 }
+ENDS = {"counter": ["_total"], "histogram": ["_sum", "_count", "_bucket"]}
 NAMES = {
-    found._name + ("_total" if found._type == "counter" else ""): set(found._labelnames)
+    found._name + end: set(found._labelnames)
     for found in vars(metrics).values()
     if hasattr(found, "_labelnames")
+    for end in ENDS.get(found._type, [""])
 }
+"""The labels of each figure of ours, by the name under which it's asked for."""
 each = pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
 
 
@@ -108,6 +111,8 @@ def test_a_panel_asks_for_figures_that_nobody_tells(board: dict[str, Any]) -> No
             assert name in NAMES, (title, name)
             labels = set(re.findall(r"(\w+)\s*[=!]~?\"", matchers))
             assert labels <= NAMES[name], (title, name, labels)
+        for name in re.findall(r"\bkafka_\w+", target["expr"]):
+            assert f"| `{name}` |" in (ROOT / "docs/metrics.md").read_text("utf-8"), (title, name)
 
 
 @each

@@ -20,6 +20,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from crosstown import generation, kafka, metrics
 from crosstown.home import Endpoints
+from crosstown.lookout.oldest_waiting import OldestWaiting
 from crosstown.lookout.shown import Shown
 from crosstown.lookout.since import Since
 from crosstown.lookout.standing_still import StandingStill
@@ -38,13 +39,18 @@ class Cluster:
         self._settings, self._endpoints = settings, endpoints
         quiet: dict[str, Any] = {"log_level": 0, "error_cb": lambda _error: None}
         self._admin = AdminClient({**kafka.client(settings, endpoints), **quiet})
-        reader = kafka.consumer(settings, endpoints, group_id="lookout", enable_partition_eof=True)
+        reader = kafka.consumer(
+            settings, endpoints, group_id="lookout", enable_partition_eof=True,
+            fetch_message_max_bytes=1, fetch_wait_max_ms=50,  # one message is looked at, at most
+        )  # fmt: skip
         self._reader = Consumer({**reader, **quiet})
         self._open = Since()
         self._still = StandingStill(self._reader)
         self._published = Shown(metrics.published)
         self._held_back = Shown(metrics.held_back)
         self._standing = Shown(metrics.standing_still)
+        self._oldest = OldestWaiting(self._reader)
+        self._lag = Shown(metrics.lag_seconds)
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -62,7 +68,9 @@ class Cluster:
         now = time.monotonic()
         self._held_back.show(self._waits(topics, readable, written, now))
         self._published.show(self._last_said(repository, written))
-        self._standing.show(self._still.look(self._committed(readable), readable, now))
+        committed = self._committed(readable)
+        self._standing.show(self._still.look(committed, readable, now))
+        self._lag.show(self._oldest.look(committed, readable, time.time_ns() // 1000))
 
     def _waits(
         self, topics: Iterable[str], readable: Offsets, written: Offsets, now: float

@@ -32,7 +32,7 @@ def agency() -> str:
         "What one agency publishes and gets. Choose it above; it may be sent as a link.",
         {
             "": [_silent(), _refused_now(), _late_now(), _overdue(), _unclaimed(), _feeds_now()],
-            "What it publishes": [_contracts(), _accepted(), _refused(), _late(), _pushed(), _screened()],
+            "What it publishes": [_contracts(), _accepted(), _refused(), _late(), _pushed(), _after(), _screened()],
             "What it gets": [_feeds(), _told(), _age(), _webhooks(), _handed_out()],
             "What it gives and gets": [_reciprocity(), _requests(), _key()],
         },
@@ -115,14 +115,22 @@ def _pushed() -> object:
     return lines("Pushed over HTTP, by answer", "Events in a second. 202: in Kafka, 403 and 422: refused, "
                  "503: to be sent again.",
                  Ask(or_zero('sum by (status) (rate(crosstown_gateway_events_total{agency="$agency"}'
-                             '[$__rate_interval]))', "status"), "{{status}}"), unit="cps", span=12)  # fmt: skip
+                             '[$__rate_interval]))', "status"), "{{status}}"), unit="cps")  # fmt: skip
+
+
+def _after() -> object:
+    return lines("From happening to being published", "The mean of what was accepted in an hour, by contract. A "
+                 "load of old records makes it long.",
+                 Ask(or_zero('sum by (contract) (increase(crosstown_published_after_seconds_total{agency="$agency"}[1h]))'
+                             ' / (sum by (contract) (increase(crosstown_accepted_total{agency="$agency"}[1h])) > 0)',
+                             "contract"), "{{contract}}"), unit="s")  # fmt: skip
 
 
 def _screened() -> object:
     return lines("Screening hits, by kind", "Bodies in a day in which intake found what the contract says "
                  "isn't there, under this agency's own contracts; those that several share (any/...) name no agency.",
                  Ask(or_zero('sum by (kind, contract) (increase(crosstown_screened_total{contract=~"$agency/.*"}[1d]))',
-                             "kind"), "{{kind}} {{contract}}"), span=12)  # fmt: skip
+                             "kind"), "{{kind}} {{contract}}"))  # fmt: skip
 
 
 def _feeds() -> object:

@@ -98,9 +98,9 @@ def _on_time() -> object:
 
 def _agreements() -> object:
     of = "* on (agreement) group_left (receiver, contact) max by (agreement, receiver, contact) (crosstown_agreement_info)"
-    return rows("Agreements", "In force 0: not all have accepted it, it has ended, or hasn't begun: "
-                "`crosstown agreements`. Days left 0: not known.",
-                Ask(or_zero(f"max by (agreement) (crosstown_feed_holds) {of}", "agreement"), "in force"),
+    return rows("Agreements", "State: in force, waits (for somebody's acceptance), not begun, expired, revoked "
+                "or declined; why: `crosstown agreements`. Days left 0: not known.",
+                Ask(or_zero(f"(max by (agreement, state) (crosstown_feed_state) == 1) {of}", "agreement"), "is so"),
                 Ask(or_zero("((max by (agreement) (crosstown_feed_ends_timestamp_seconds) > 0) - time())"
                             f" / 86400 {of}", "agreement"), "days left", "none"),
                 Ask(or_zero(f"max by (agreement) (crosstown_feed_number) {of}", "agreement"), "messages ever", "none"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy.grafana.board import board
+from deploy.grafana.machines import kafka, machine
 from deploy.grafana.panels import Ask, lines, number, or_zero, rows
 
 FIRING = 'ALERTS{alertstate="firing", severity="%s"}'
@@ -16,11 +17,13 @@ def ops() -> str:
         {
             "": [*_alerts(), _firing()],
             "Is it up?": [_up(), _restarts(), _seen()],
-            "Does it keep up?": [_lag(), _still(), _held(), _accepted(), _received(), _restored()],
-            "Transactions": [_outcomes(), _failed(), _faust()],
-            "What is refused": [_dead(), _refused(), _left_out()],
+            "Does it keep up?": [_lag(), _waited(), _still(), _held(), _accepted(), _received()],
+            "State": [_restored(), _state(), _regrouped()],
+            "Transactions": [_outcomes(), _took(), _failed()],
+            "What is refused": [_dead(), _refused(), _left_out(), _faust(span=24)],
             "At the edges": [_gateway(), _pushed(), _webhooks(), _registry(), _waits(), _ends()],
-            "Kafka, disk, memory": [_copies(), _disk(), _memory(), _cpu(), _files()],
+            "Kafka": kafka(),
+            "Disk, memory, cores": machine(),
         },
     )  # fmt: skip
 
@@ -81,6 +84,12 @@ def _lag() -> object:
                      "{{program}} {{topic}}"))  # fmt: skip
 
 
+def _waited() -> object:
+    return lines("How long messages have waited", "The age of the oldest that a program hasn't dealt with, as "
+                 "the broker sees it; also one that is frozen. A load from long ago is old by nature.",
+                 Ask(or_zero("max by (program) (crosstown_lag_seconds)", "program"), "{{program}}"), unit="s")  # fmt: skip
+
+
 def _still() -> object:
     return lines("Standing still", "For how long nothing was committed while messages wait, as the "
                  "broker sees it. Over 120 s: runbook partition-frozen.",
@@ -114,10 +123,31 @@ def _restored() -> object:
                  Ask("min by (program) (crosstown_restored)", "{{program}}"), unit="percentunit", most=1)  # fmt: skip
 
 
+def _state() -> object:
+    return lines("Size of the local store of cases", "Grows with what was accepted, not with time. "
+                 "docs/bench.md has what a record takes.",
+                 Ask(or_zero("crosstown_state_bytes", "partition"), "shard {{partition}}"), unit="bytes")  # fmt: skip
+
+
+def _regrouped() -> object:
+    return lines("Cases merged and split", "In an hour, of those that were told already. Many at once: somebody "
+                 "asserts links, or a source has changed its references.",
+                 Ask(or_zero("sum by (change) (increase(crosstown_cases_regrouped_total[1h]))", "change"),
+                     "{{change}}"))  # fmt: skip
+
+
 def _outcomes() -> object:
     return lines("Committed", "Transactions in a second. None while nothing comes is well.",
                  Ask(or_zero('sum by (program) (rate(crosstown_transactions_total{outcome="committed"}'
                              '[$__rate_interval]))', "program"), "{{program}}"), unit="cps")  # fmt: skip
+
+
+def _took() -> object:
+    return lines("How long a transaction takes", "From a batch's first message to its commit, the mean. Nothing "
+                 "comes: 0. Kafka ends it by force after 10 s.",
+                 Ask(or_zero("sum by (program) (rate(crosstown_transaction_seconds_sum[$__rate_interval]))"
+                             " / (sum by (program) (rate(crosstown_transaction_seconds_count[$__rate_interval])) > 0)",
+                             "program"), "{{program}}"), unit="s", bad=(10,))  # fmt: skip
 
 
 def _failed() -> object:
@@ -126,13 +156,6 @@ def _failed() -> object:
                  Ask(or_zero('sum by (program, outcome) (increase(crosstown_transactions_total'
                              '{outcome!="committed"}[15m]))', "program"), "{{program}} {{outcome}}"),
                  bad=(5,))  # fmt: skip
-
-
-def _faust() -> object:
-    return lines("What watchers failed on", "Messages that a Faust handler failed on after its "
-                 "retries, in an hour; each lies in dead-letters.",
-                 Ask(or_zero("sum by (program) (increase(crosstown_handler_failures_total[1h]))", "program"),
-                     "{{program}}"), bad=(1,))  # fmt: skip
 
 
 def _dead() -> object:
@@ -153,6 +176,13 @@ def _left_out() -> object:
     return lines("What feeds leave out", "In an hour: runbook feed-refused.",
                  Ask(or_zero("sum by (reason) (increase(crosstown_feed_refused_total[1h]))", "reason"),
                      "{{reason}}"), bad=(1,))  # fmt: skip
+
+
+def _faust(span: int) -> object:
+    return lines("What watchers failed on", "Messages that a Faust handler failed on after its "
+                 "retries, in an hour; each lies in dead-letters.",
+                 Ask(or_zero("sum by (program) (increase(crosstown_handler_failures_total[1h]))", "program"),
+                     "{{program}}"), bad=(1,), span=span)  # fmt: skip
 
 
 def _gateway() -> object:
@@ -194,33 +224,3 @@ def _ends() -> object:
                  Ask("(min by (certificate) (crosstown_certificate_ends_timestamp_seconds) - time()) / 86400"
                      " or " + or_zero("(min by (agency) (crosstown_old_key_ends_timestamp_seconds) - time()) / 86400",
                                       "certificate"), "{{certificate}}{{agency}}"))  # fmt: skip
-
-
-def _copies() -> object:
-    return lines("Partitions short of copies, or without a leader", "Runbooks partitions-short-of-copies "
-                 "and partitions-without-leader.",
-                 Ask("max(crosstown_partitions_short_of_copies)", "short of copies"),
-                 Ask("max(crosstown_partitions_without_leader)", "without a leader"), bad=(1,))  # fmt: skip
-
-
-def _disk() -> object:
-    return lines("Disk that is free", "Of the disk under the home. Below a tenth: runbook disk-nearly-full.",
-                 Ask("max by (instance) (crosstown_disk_free_bytes / (crosstown_disk_size_bytes > 0))",
-                     "seen by {{instance}}"), unit="percentunit", most=1)  # fmt: skip
-
-
-def _memory() -> object:
-    return lines("Memory, by program", "Resident. One that rises for hours without more records: "
-                 "docs/bench.md has what was measured.",
-                 Ask('process_resident_memory_bytes{job="crosstown"}', "{{instance}}"), unit="bytes")  # fmt: skip
-
-
-def _cpu() -> object:
-    return lines("Cores, by program", "1: one core whole. A shard can't use more than one.",
-                 Ask('rate(process_cpu_seconds_total{job="crosstown"}[$__rate_interval])', "{{instance}}"))  # fmt: skip
-
-
-def _files() -> object:
-    return lines("Open files, by program", "Of the limit that the system sets.",
-                 Ask('process_open_fds{job="crosstown"} / process_max_fds{job="crosstown"}', "{{instance}}"),
-                 unit="percentunit")  # fmt: skip
