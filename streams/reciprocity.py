@@ -1,4 +1,7 @@
-"""Reciprocity: what each agency gives and gets, found now and then, into `reciprocity` and metrics."""
+"""Reciprocity: what each agency gives and gets, found now and then, into `reciprocity` and metrics.
+
+Its metrics also say how cases fare, since it asks the casebook as often as that changes.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from confluent_kafka import KafkaException
 
 from crosstown import metrics
 from crosstown.errors import Stop, Unavailable
+from crosstown.outcomes_shown import OutcomesShown
 from crosstown.program import Program, main
 from crosstown.reciprocity.balance import Asked, Balance
 from crosstown.reciprocity.reciprocity_log import changes, read, write
@@ -31,10 +35,12 @@ def run(program: Program) -> None:
     """accepted, delivered, agreements, the casebook -> balances -> reciprocity, one transaction a round."""
     program.ready()
     program.health.patience(ROUND)
+    outcomes = OutcomesShown()
     while not program.stopping.is_set():
         began = time.monotonic()
         try:
             found = report(program.settings, program.endpoints, time.time_ns() // 1000)
+            outcomes.look(program.settings, found.now)
             before = read(program.settings, program.endpoints)
             written = write(program.settings, program.endpoints,
                             changes(before, found.balances, found.now))  # fmt: skip
