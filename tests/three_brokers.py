@@ -27,7 +27,7 @@ from crosstown.ports import choose
 from crosstown.settings import Settings
 
 NODES: Final = (1, 2, 3)
-SECRET: Final = "only in this test"  # noqa: S105 - it guards nothing
+SECRET: Final = "only in this test"
 TOGETHER: Final = {
     "offsets.topic.replication.factor": "3",
     "transaction.state.log.replication.factor": "3",
