@@ -20,6 +20,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -77,13 +78,14 @@ class Server:
         """How many schemas it holds."""
         return len(self._log.subjects.texts)
 
-    def start(self) -> Server:
+    def start(self, turn: Callable[[], None] = lambda: None) -> Server:
         """Read the topic to its end, then answer; raises `Unavailable`, `Stop`."""
         try:
             self._log.open()
         except BaseException:
             self.close()
             raise
+        self._http.turn = turn
         self._thread.start()
         return self
 
@@ -106,6 +108,8 @@ class _Http(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], routes: Routes, login: tuple[str, str]) -> None:
         super().__init__(address, _Handler)
         self.routes = routes
+        self.turn: Callable[[], None] = lambda: None
+        """Called each time that the loop comes round."""
         self._basic = base64.b64encode(":".join(login).encode())
         self._open: dict[socket.socket, float] = {}
         """Since when each connection keeps us waiting; infinity while we keep it waiting."""
@@ -130,6 +134,7 @@ class _Http(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Now and then: hang up on who has been silent, or slow, for too long."""
+        self.turn()
         too_long = time.monotonic() - SILENCE
         for connection, since in self._waits():
             if since < too_long:
@@ -274,7 +279,7 @@ def _run(program: Program) -> None:
     server = _listening(program.settings, program.endpoints)
     metrics.schemas.set_function(lambda: server.schemas)
     try:
-        server.start()
+        server.start(program.health.turn)
         program.ready(url=server.url)
         program.stopping.wait()
     finally:

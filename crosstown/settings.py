@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     """An ssh_config(5) by which batches go out over SFTP; unset: that of the user who calls."""
     reciprocity_minutes: float = Field(default=60.0, gt=0)
     """How often the figures of what each agency gives and gets are found anew, at most."""
+    metrics: str = ""
+    """Where a program serves its metrics and probes, host:port; empty: a free port of 127.0.0.1."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

@@ -15,6 +15,7 @@ from crosstown import living
 from crosstown.broker import Broker
 from crosstown.client_file import write_client
 from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.health.health import Health
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
 from crosstown.lookout.lookout import Lookout
@@ -77,6 +78,8 @@ class Supervisor:
         self.stopping = threading.Event()
         self.say = say
         self._ready = ready
+        self._health = Health()
+        self._health.must("processes", self._not_running)
         self._prepare = prepare
         self._prepared: int | CrosstownError | None = None
         self._known: list[str] = []
@@ -127,7 +130,7 @@ class Supervisor:
             if living.end_orphans(self.home.path):
                 self.say("ended what an earlier run had left behind")
             self._port = self._registry_port()
-            with serving_metrics() as url:
+            with serving_metrics(self.settings, self._health) as url:
                 self._keep_running(url)
         finally:
             self._end()
@@ -143,6 +146,7 @@ class Supervisor:
         ).start()
         ready = False
         while not self.stopping.wait(0.05):
+            self._health.turn()
             before = self.endpoints
             self._broker.tick(may_start=True)
             self._registry.tick(may_start=self._broker.state == "running")
@@ -155,7 +159,14 @@ class Supervisor:
             self._check_start(time.monotonic() - began)
             if not ready and all(part.state == "running" for part in self.parts):
                 ready = True
+                self._health.begin()
                 self._ready()
+
+    def _not_running(self) -> str:
+        """Which parts don't run now."""
+        return ", ".join(
+            f"{one.name} is {one.state}" for one in self.parts if one.state != "running"
+        )
 
     @property
     def _base_runs(self) -> bool:
@@ -225,6 +236,7 @@ class Supervisor:
             shards = self._prepared if isinstance(self._prepared, int) else self.settings.partitions
             return {
                 "CROSSTOWN_HOME": str(self.settings.home),
+                "CROSSTOWN_METRICS": "",  # that port is ours; each program has a free one
                 "CROSSTOWN_PARTITIONS": str(shards),
                 "CROSSTOWN_REGISTRY_PORT": str(self._port),
                 "CROSSTOWN_SUPERVISED": "1",

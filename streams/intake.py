@@ -109,8 +109,10 @@ class Shell:
                 )
             except Unavailable as error:
                 log.warning("waiting: %s", error)
-                if self._program.stopping.wait(1):
+                self._program.health.waits("registry", str(error))
+                if self._program.rest(1):
                     raise Lost from None
+                self._program.health.waits("registry", "")
 
     def _made(self, contracts: Repository) -> Intake:
         key = Key(self._program.home.erasure_key(self._program.settings))
