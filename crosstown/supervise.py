@@ -6,6 +6,7 @@ supervisor a home (a lock); what a killed one left behind is ended before anythi
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +17,7 @@ from crosstown.broker import Broker
 from crosstown.client_file import write_client
 from crosstown.errors import CrosstownError, Stop, Unavailable
 from crosstown.health.health import Health
+from crosstown.health.room import no_room
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
 from crosstown.lookout.lookout import Lookout
@@ -50,6 +52,9 @@ OUTSIDE_PATIENCE: Final = 15.0
 """Seconds in which a cluster or registry of one's own must have answered once."""
 
 
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
 class RunsAlready(Stop):
     """Another supervisor has this home."""
 
@@ -76,10 +81,11 @@ class Supervisor:
         self.settings = settings
         self.home = Home(settings.home).make()
         self.stopping = threading.Event()
-        self.say = say
+        self.say = say = _on_any_disk(say)
         self._ready = ready
         self._health = Health()
         self._health.must("processes", self._not_running)
+        self._health.must("disk", lambda: no_room(self.home.path))
         self._prepare = prepare
         self._prepared: int | CrosstownError | None = None
         self._known: list[str] = []
@@ -120,6 +126,8 @@ class Supervisor:
         Raises `RunsAlready`; `Stop` or `Unavailable` where it can't start at all.
         """
         self._known = sorted(Repository.of(self.settings).contracts)
+        if full := no_room(self.home.path):
+            raise Unavailable(full, mend="make room there, or name another home: --home")
         lock = Lock(self.home.run / "up.lock")
         while not lock.acquire():  # another supervisor has it, or `down` for the moment
             if supervisor(self.home):
@@ -148,12 +156,13 @@ class Supervisor:
         while not self.stopping.wait(0.05):
             self._health.turn()
             before = self.endpoints
-            self._broker.tick(may_start=True)
-            self._registry.tick(may_start=self._broker.state == "running")
-            may_start = self._base_runs and isinstance(self._prepared, int)
+            full = no_room(self.home.path)  # who starts now ends, and may leave half a file
+            self._broker.tick(may_start=not full)
+            self._registry.tick(may_start=not full and self._broker.state == "running")
+            may_start = not full and self._base_runs and isinstance(self._prepared, int)
             for part in self._programs:
                 part.tick(may_start=may_start)
-            self._write(metrics_url)
+            self._write_if_it_fits(metrics_url, full)
             if self.endpoints != before:
                 self._moved(before)
             self._check_start(time.monotonic() - began)
@@ -217,6 +226,17 @@ class Supervisor:
         (self.home.run / f"{SCRAPED}.json").unlink(missing_ok=True)
         self.home.client.unlink(missing_ok=True)
 
+    def _write_if_it_fits(self, metrics_url: str, full: str) -> None:
+        """A full disk ends nobody who lives: what can't be written now is written once there's room."""
+        for part in self.parts if full else ():
+            if part.state == "restarting":
+                part.why = f"{full}; it starts again when there is room"
+        try:
+            self._write(metrics_url)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+
     def _write(self, metrics_url: str) -> None:
         """Write `run/up.json` where something has changed."""
         shards = self._prepared if isinstance(self._prepared, int) else None
@@ -250,3 +270,16 @@ class Supervisor:
         port = remembered(file)
         file.write_text(str(port), "utf-8")
         return port
+
+
+def _on_any_disk(say: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, where the log may lie on a disk that is full: nobody ends because it can't be said."""
+
+    def said(what: str) -> None:
+        try:
+            say(what)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+
+    return said
