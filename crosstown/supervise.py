@@ -6,6 +6,7 @@ supervisor a home (a lock); what a killed one left behind is ended before anythi
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -52,6 +53,9 @@ OUTSIDE_PATIENCE: Final = 15.0
 """Seconds in which a cluster or registry of one's own must have answered once."""
 
 
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
 class RunsAlready(Stop):
     """Another supervisor has this home."""
 
@@ -78,7 +82,7 @@ class Supervisor:
         self.settings = settings
         self.home = Home(settings.home).make()
         self.stopping = threading.Event()
-        self.say = say
+        self.say = say = _on_any_disk(say)
         self._ready = ready
         self._pulse = Pulse()
         self._full = ""
@@ -125,6 +129,8 @@ class Supervisor:
         Raises `RunsAlready`; `Stop` or `Unavailable` where it can't start at all.
         """
         self._known = sorted(Repository.of(self.settings).contracts)
+        if full := no_room(self.home.path):
+            raise Unavailable(full, mend="make room there, or name another home: --home")
         lock = Lock(self.home.run / "up.lock")
         while not lock.acquire():  # another supervisor has it, or `down` for the moment
             if supervisor(self.home):
@@ -163,6 +169,7 @@ class Supervisor:
             for part in self._programs:
                 part.tick(may_start=may_start)
             self._end_silent()
+            self._say_why_not()
             self._write(metrics_url)
             if self.endpoints != before:
                 self._moved(before)
@@ -179,6 +186,12 @@ class Supervisor:
             self.say(f"{why}: nothing is started until there is room" if why else "there is room again")  # fmt: skip
         self._full = why
         return not why
+
+    def _say_why_not(self) -> None:
+        """Who would be started again, but for the disk, says so."""
+        for part in self.parts if self._full else ():
+            if part.state == "restarting":
+                part.why = f"{self._full}; it starts again when there is room"
 
     def _asked(self) -> dict[int, str]:
         """Whom to ask whether it lives: processes of ours that serve probes."""
@@ -287,3 +300,16 @@ class Supervisor:
         port = remembered(file)
         file.write_text(str(port), "utf-8")
         return port
+
+
+def _on_any_disk(say: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, where the log may lie on a disk that is full: nobody ends because it can't be said."""
+
+    def said(what: str) -> None:
+        try:
+            say(what)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+
+    return said
