@@ -17,6 +17,8 @@ COMMANDS: Final = {
     "down": "crosstown.cli.down",
     "status": "crosstown.cli.status",
     "rebuild": "crosstown.cli.rebuild",
+    "backup": "crosstown.cli.backup",
+    "restore": "crosstown.cli.restore",
     "publish": "crosstown.cli.publish",
     "case": "crosstown.cli.case",
     "cases": "crosstown.cli.cases",
