@@ -18,6 +18,8 @@ COMMANDS: Final = {
     "status": "crosstown.cli.status",
     "doctor": "crosstown.cli.doctor",
     "rebuild": "crosstown.cli.rebuild",
+    "backup": "crosstown.cli.backup",
+    "restore": "crosstown.cli.restore",
     "publish": "crosstown.cli.publish",
     "case": "crosstown.cli.case",
     "cases": "crosstown.cli.cases",
