@@ -51,7 +51,9 @@ def test_a_lost_home_comes_back_with_something_missing_or_twice(tmp_path: Path) 
     shutil.copytree(Repository.load().path, contracts)
     shutil.rmtree(contracts / "agreements")
     (contracts / "agreements").mkdir()
-    (contracts / "agreements" / f"{FEED}.yaml").write_text(handshake(FEED), "utf-8")
+    (contracts / "agreements" / f"{FEED}.yaml").write_text(
+        handshake(FEED, delivery="{ways: [batch]}"), "utf-8"
+    )
     sent.mkdir()
     city = City(tmp_path / "home", contracts)
     try:
