@@ -171,7 +171,8 @@ def run(settings: Settings, seconds: float, rate: int, to: Path) -> None:
     }
     about = {"seconds": seconds, "rate": rate, "took": time.monotonic() - began, "sent": sent[0],
              "acknowledged": sent[1], "heard": heard[0], "heard_out_of_order": heard[2],
-             "reader_errors": heard[1], "restarts": restarts, "cores": os.cpu_count()}  # fmt: skip
+             "reader_errors": heard[1], "restarts": restarts, "cores": os.cpu_count(),
+             "behind": {one.name: one.lag for one in now if one.lag}}  # fmt: skip
     (to / "soak.json").write_text(
         json.dumps({"about": about, "looks": [list(one) for one in seen]}), "utf-8"
     )

@@ -26,10 +26,12 @@ def table(about: dict[str, Any], seen: Sequence[Look]) -> str:
         f"| {most(mine)} |"
         for name, mine in by_name(seen).items()
     ]
+    behind = ", ".join(f"{name} {lag:,}" for name, lag in about["behind"].items())
+    end = f"still behind then: {behind}" if behind else "all had caught up"
     return "\n".join([
         f"{about['sent']:,} events in {about['seconds']:,.0f} s ({about['rate']:,} a second wanted), "
         f"{about['acknowledged']:,} acknowledged, {about['heard']:,} heard by the feed's reader, "
-        f"{about['heard_out_of_order']} of them out of order; all caught up after {about['took']:,.0f} s. "
+        f"{about['heard_out_of_order']} of them out of order. Looked at for {about['took']:,.0f} s; {end}. "
         f"{about['cores']} cores. Started again: {about['restarts'] or 'nothing'}.", "",
         "| process | MB, first | MB, last | MB an hour | handles, first | most | last | CPU % | most behind |",
         "|---|---|---|---|---|---|---|---|---|", *rows, "",
