@@ -316,6 +316,21 @@ feed_state: Final = Gauge(
     "1 for where an agreement stands: waits, not begun, in force, expired, revoked, declined; else 0.",
     ["agreement", "state"],
 )
+paused: Final = Gauge(
+    "crosstown_paused",
+    "1 while intake takes nothing from an agency, since it is paused.",
+    ["agency"],
+)
+outcome_cases: Final = Gauge(
+    "crosstown_outcome_cases",
+    "Cases that a measure (docs/measures.md) holds for; of one agency, of two or more.",
+    ["measure", "agencies"],
+)
+outcome_seconds: Final = Gauge(
+    "crosstown_outcome_seconds",
+    "How long matters take (docs/measures.md): within it a share of 0.5 or 0.9 of them ended.",
+    ["time", "share", "agencies"],
+)
 UNDECLARED: Final = "undeclared"
 
 
