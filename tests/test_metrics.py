@@ -18,11 +18,17 @@ from urllib.request import Request, urlopen
 
 import pytest
 import yaml
+from confluent_kafka import KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 from installation import Installation, line
+from prometheus_client import REGISTRY
 
+from crosstown import kafka as clients
 from crosstown import metrics, node
 from crosstown.broker import Broker
+from crosstown.home import Endpoints
 from crosstown.settings import Settings
+from crosstown.transact import aborted
 
 DOCS = Path(__file__).parents[1] / "docs"
 BY_THE_HOUR = "crosstown_reciprocity_"
@@ -157,3 +163,29 @@ def test_a_stranger_on_the_port_of_kafkas_figures_moves_kafka(home: Path) -> Non
 def test_kafka_does_not_start_where_its_figures_cannot_be_told(folder: str, told: int) -> None:
     jars = [Path("/", folder, "jmx_prometheus_javaagent-1.0.1.jar"), Path("/", folder, "kafka.jar")]
     assert len(node.told(jars, 1)) == told
+
+
+def test_a_program_that_was_fenced_off_is_not_told_from_one_that_lost_its_broker(
+    kafka: tuple[Settings, Endpoints],
+) -> None:
+    settings, where = kafka
+    admin = AdminClient(clients.client(settings, where))
+    clients.ensure_topics(admin, [clients.Topic("fencing", 1, clients.EVENTS)])
+    first, second = (
+        Producer(clients.producer(settings, where, transactional_id="fencing")) for _ in range(2)
+    )
+    first.init_transactions(30)
+    first.begin_transaction()
+    second.init_transactions(30)
+    first.produce("fencing", b"too late")
+    with pytest.raises(KafkaException) as caught:
+        first.commit_transaction(30)
+    assert not aborted(first, caught.value.args[0], "fencing")
+    first.purge()
+    counted = {
+        outcome: REGISTRY.get_sample_value(
+            "crosstown_transactions_total", {"program": "fencing", "outcome": outcome}
+        )
+        for outcome in ("fenced", "unknown", "aborted")
+    }
+    assert counted == {"fenced": 1, "unknown": None, "aborted": None}

@@ -109,6 +109,7 @@ class Cluster:
                   for tp in answer.result().topic_partitions}  # fmt: skip
             found[program] = {tp: offset for tp, offset in at.items() if tp in ends}
         accepted = {tp: 0 for tp in ends if tp[0] == live.accepted}
+        found["feeds"] = {tp: at for tp, at in found["feeds"].items() if tp in accepted}
         begun = {"intake": {tp: 0 for tp in ends if tp[0].startswith("events.")},
                  "cases": accepted, "eraser": accepted}  # fmt: skip
         return {program: {**begun.get(program, {}), **at} for program, at in found.items()}
