@@ -105,6 +105,10 @@ def show(now: Running, given: Settings, output: Output) -> None:
     for pause in held:
         out.print(f"{pause.agency} is paused since {minute(pause.at)} by {pause.by}: "
                   f"{pause.because}", markup=False)  # fmt: skip
+    _say_where(now, home, pushed)
+
+
+def _say_where(now: Running, home: Path, pushed: str) -> None:
     if now.supervised:
         at = f", gateway {pushed}" if pushed else ""
         out.print(f"Kafka {now.bootstrap}, registry {now.registry}{at}, home {home}", markup=False)
