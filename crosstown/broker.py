@@ -37,18 +37,24 @@ class Broker:
         self.settings = settings
         self.home = Home(settings.home)
         self.log = self.home.logs / "broker.log"
-        self.metrics = ""
-        """None of its own: the supervisor tells whether it's up."""
         self._lock = Lock(self.home.broker / "lock")
         self._process: subprocess.Popen[bytes] | None = None
         self._log_starts_at = 0
         self._known: dict[str, Any] = {}
+        self._told = False
 
     @property
     def bootstrap(self) -> str:
         """Where clients reach it; the same over restarts unless a stranger took the port."""
         known = self._remembered() or self._choose_ports()
         return f"127.0.0.1:{known['port']}"
+
+    @property
+    def metrics(self) -> str:
+        """Where its process tells its figures, while it runs; that it's up is the supervisor's to say."""
+        if not self._told or not self.alive():
+            return ""
+        return f"http://127.0.0.1:{self._known['metrics']}/metrics"
 
     @property
     def login(self) -> dict[str, str]:
@@ -112,14 +118,15 @@ class Broker:
         known = self._choose_ports()
         secret = made(self.home)
         properties = node.configure(self.home.broker, known["port"], known["controller"], secret)
-        java = node.java(self.home, jars)
+        java, told = node.java(self.home, jars), node.told(jars, known["metrics"])
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
             self.log.replace(self.log.with_name("broker.log.1"))
         with self.log.open("ab") as log:
             if not node.cluster_of(self.home.broker):
                 self._format(java, properties, log)
             self._log_starts_at = log.tell()
-            command = [*java, "kafka.Kafka", str(properties)]
+            command = [java[0], *told, *java[1:], "kafka.Kafka", str(properties)]
+            self._told = bool(told)
             self._process = spawn(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=node.environment()
             )
@@ -187,12 +194,17 @@ class Broker:
         known = self._remembered()
         if not known or not free(known["port"]) or not free(known["controller"]):
             cluster = known.get("cluster") or node.cluster_of(self.home.broker) or _new_cluster()
-            self._known = {"cluster": cluster, "port": choose(), "controller": choose()}
-            self.home.broker.mkdir(parents=True, exist_ok=True)
-            part = self._file.with_name("broker.json.part")
-            part.write_text(json.dumps(self._known), "utf-8")
-            part.replace(self._file)
+            self._remember({"cluster": cluster, "port": choose(), "controller": choose()})
+        if "metrics" not in self._known or not free(self._known["metrics"]):
+            self._remember({**self._known, "metrics": choose()})
         return self._known
+
+    def _remember(self, known: dict[str, Any]) -> None:
+        self._known = known
+        self.home.broker.mkdir(parents=True, exist_ok=True)
+        part = self._file.with_name("broker.json.part")
+        part.write_text(json.dumps(known), "utf-8")
+        part.replace(self._file)
 
     def _format(self, java: list[str], properties: Path, log: IO[bytes]) -> None:
         """Give the data folder its cluster id, once in its life."""

@@ -76,6 +76,14 @@ class Casebook:
         rows = self._db.rows('select topic, "partition", next from raw_offsets')
         return {(row["topic"], row["partition"]): row["next"] for row in rows}
 
+    def cases(self) -> tuple[int, int]:
+        """How many cases there are, and how many of them are runaways."""
+        (one,) = self._db.rows(
+            "select count(*) as cases, coalesce(sum(case when flags <> '[]' then 1 else 0 end), 0)"
+            " as runaway from raw_cases"
+        )
+        return int(one["cases"]), int(one["runaway"])
+
     def apply(self, rows: Iterable[Row]) -> None:
         """Take messages in and remember how far, as one SQL transaction."""
         batch = _Batch()

@@ -128,6 +128,8 @@ class City:
         self._namers: dict[str, dict[Record, int]] = {}
         self._touched: dict[Case, None] = {}
         self._alone: dict[Record, None] = {}
+        self.merged = self.split = 0
+        """Cases that were joined to another, or split off from one, by what `changes` has told."""
 
     def say(
         self, content: bytes, fields: Mapping[str, Any], envelope: bytes, said: int,
@@ -272,6 +274,8 @@ class City:
         for members, entries in self._settled():
             head = entries[0].record
             case_id = key(place, head.name)
+            if len(members) > 1 or head.told is not head:
+                self._regroup(members)
             for record in members:
                 if record is not head and record.told is not head:
                     record.told = head
@@ -285,6 +289,13 @@ class City:
                 record.told = None
                 yield Change(place, record.name, key(place, record.name), "", None, record.erased)
         self._alone.clear()
+
+    def _regroup(self, members: list[Record]) -> None:
+        """Count what a case is new against what was told: heads that met here, and what left one."""
+        before = {record.told: None for record in members if record.told is not None}
+        self.merged += max(len(before) - 1, 0)
+        case = members[0].case
+        self.split += sum(head.case is not None and head.case is not case for head in before)
 
     def settle(self) -> None:
         """Take all that was folded as told: the state after a restore from the log."""

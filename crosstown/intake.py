@@ -73,7 +73,8 @@ class Intake:
     """The trust boundary for the contracts of one repository; `erasure_key` is a fingerprint.
 
     `screened` counts what screening found, by kind and contract, and `late` what was published later
-    than promised, by agency and contract; whoever reads them empties them.
+    than promised, by agency and contract; `after` is the microseconds from happening to publishing, in
+    all. Whoever reads them empties them.
     """
 
     contracts: Repository
@@ -82,6 +83,7 @@ class Intake:
     erasure_key: str = ""
     screened: Counter[tuple[str, str]] = field(default_factory=Counter)
     late: Counter[tuple[str, str]] = field(default_factory=Counter)
+    after: Counter[tuple[str, str]] = field(default_factory=Counter)
     _latencies: dict[str, int] = field(default_factory=dict)
     _openers: dict[tuple[int, str], _Opener] = field(default_factory=dict)
     _topics: dict[str, tuple[Contract, str]] = field(default_factory=dict)
@@ -130,7 +132,9 @@ class Intake:
         if envelope.known_at > stamp + HOUR:
             raise Refused("known-in-the-future", "known_at is over an hour after it was sent",
                           mend="set the clock, or known_at, right and publish it again")  # fmt: skip
-        if stamp - envelope.occurred_at > self._latencies[contract.id]:
+        after = stamp - envelope.occurred_at
+        self.after[envelope.agency, contract.id] += max(after, 0)
+        if after > self._latencies[contract.id]:
             self.late[envelope.agency, contract.id] += 1
         partition = shard(envelope.jurisdiction, self.partitions)
         if envelope.type.startswith(RESERVED):

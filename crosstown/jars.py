@@ -28,8 +28,10 @@ from crosstown.settings import Settings
 ROOTS: Final = (
     "org.apache.kafka:kafka_2.13:4.4.0",
     "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5",
+    "io.prometheus.jmx:jmx_prometheus_javaagent:1.0.1",
 )
-"""What the lock is resolved from; the second lets Kafka's log lines reach log4j."""
+"""What the lock is resolved from; the second lets Kafka's log lines reach log4j, the third tells
+Prometheus what Kafka measures."""
 
 LOCK: Final = Path(__file__).with_name("jars.lock")
 TOGETHER: Final = 4

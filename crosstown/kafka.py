@@ -19,7 +19,7 @@ from confluent_kafka.cimpl import NewTopic
 from crosstown.errors import Stop, TimedOut, Unavailable
 from crosstown.home import Endpoints
 from crosstown.login import login
-from crosstown.replicas import in_sync, replicas
+from crosstown.replicas import in_sync, replicas, size
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ def own_topics(
         Topic("reciprocity", 1, COMPACT),
         Topic("access", 1, EVENTS),
         Topic("webhooks", 1, COMPACT),
+        Topic("pauses", 1, COMPACT),
     ]
 
 
@@ -225,7 +226,7 @@ def ensure_topics(admin: AdminClient, topics: Iterable[Topic], timeout: float = 
     """Create the topics that aren't there; `Stop` where one has another number of partitions."""
     wanted = {topic.name: topic for topic in topics}
     cluster = admin.list_topics(timeout=timeout)
-    present, brokers = cluster.topics, len(cluster.brokers)
+    present, brokers = cluster.topics, size(cluster)
     for name, topic in wanted.items():
         if name in present and len(present[name].partitions) != topic.partitions:
             raise Stop(

@@ -1,14 +1,44 @@
 """Every metric by name, with a sentence each; every process serves those that it moves.
 
+No label is chosen by data: docs/metrics.md lists them all, and a test holds it to this file.
+
 Counters count since the process started; `program` says which one. Sizes are counts of things,
 times are seconds. The process's own memory and CPU come with prometheus-client.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram
+
+
+class Once(Gauge):
+    """A gauge without labels: told from when it is first set, so that only who moves it tells it.
+
+    prometheus-client's own would be told as 0 by every process that reads this file.
+    """
+
+    def __init__(self, name: str, documentation: str) -> None:
+        super().__init__(name, documentation, registry=None)
+        self._told = False
+
+    def set(self, value: float) -> None:
+        """Set it."""
+        super().set(value)
+        self._tell()
+
+    def set_function(self, f: Callable[[], float]) -> None:
+        """Ask `f` for it at each scrape."""
+        super().set_function(f)
+        self._tell()
+
+    def _tell(self) -> None:
+        if not self._told:
+            REGISTRY.register(self)
+            self._told = True
+
 
 received: Final = Counter(
     "crosstown_received", "Messages that a program has read from a topic.", ["program", "topic"]
@@ -26,12 +56,12 @@ screened: Final = Counter(
 )
 transactions: Final = Counter(
     "crosstown_transactions",
-    "Transactions by outcome: committed, aborted, unknown or (feeds) fenced.",
+    "Transactions by outcome: committed, aborted, unknown, or fenced off by another process.",
     ["program", "outcome"],
 )
 transaction_seconds: Final = Histogram(
     "crosstown_transaction_seconds",
-    "From the first message of a batch to its commit.",
+    "From the first message of a batch to its commit; feeds: from its first attempt.",
     ["program"],
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
@@ -51,13 +81,10 @@ timelines: Final = Counter(
 records: Final = Gauge(
     "crosstown_records", "Records that a shard of the case program holds.", ["partition"]
 )
-cases: Final = Gauge(
-    "crosstown_cases", "Cases that a shard of the case program holds.", ["partition"]
-)
-runaway: Final = Gauge(
+cases: Final = Once("crosstown_cases", "Cases that the casebook holds.")
+runaway: Final = Once(
     "crosstown_runaway_cases",
     "Cases that grew past the size where something other than an issue joins them.",
-    ["partition"],
 )
 casebook_applied: Final = Counter(
     "crosstown_casebook_applied",
@@ -102,7 +129,7 @@ gateway_messages: Final = Counter(
 gateway_streams: Final = Gauge(
     "crosstown_gateway_streams", "Streams of a feed that are open at the gateway.", ["agreement"]
 )
-schemas: Final = Gauge("crosstown_registry_schemas", "Schemas that the registry holds.")
+schemas: Final = Once("crosstown_registry_schemas", "Schemas that the registry holds.")
 alerts: Final = Counter("crosstown_alerts", "Alerts that were sent.", ["rule"])
 alerts_counted: Final = Gauge(
     "crosstown_alerts_counted",
@@ -235,16 +262,16 @@ standing_still: Final = Gauge(
     "For how long a program has committed nothing while messages wait for it.",
     ["program", "topic", "partition"],
 )
-short_of_copies: Final = Gauge(
+short_of_copies: Final = Once(
     "crosstown_partitions_short_of_copies", "Partitions of which a copy is missing or behind."
 )
-leaderless: Final = Gauge(
+leaderless: Final = Once(
     "crosstown_partitions_without_leader", "Partitions that nobody can read or write."
 )
-disk_free: Final = Gauge(
+disk_free: Final = Once(
     "crosstown_disk_free_bytes", "Room that is left on the disk that the home lies on."
 )
-disk_size: Final = Gauge("crosstown_disk_size_bytes", "The size of the disk that the home lies on.")
+disk_size: Final = Once("crosstown_disk_size_bytes", "The size of the disk that the home lies on.")
 certificate_ends: Final = Gauge(
     "crosstown_certificate_ends_timestamp_seconds",
     "When a certificate ends, seconds since 1970; 0: it can't be read.",
@@ -260,3 +287,56 @@ looked: Final = Gauge(
     "When the lookout last saw something with its own eyes, seconds since 1970.",
     ["at"],
 )
+lag_seconds: Final = Gauge(
+    "crosstown_lag_seconds",
+    "How old the oldest message is that a program hasn't dealt with, 0: none waits.",
+    ["program", "topic", "partition"],
+)
+published_after: Final = Counter(
+    "crosstown_published_after_seconds",
+    "Seconds from happening to being published, in all: over crosstown_accepted_total it's the mean.",
+    ["agency", "contract"],
+)
+regrouped: Final = Counter(
+    "crosstown_cases_regrouped",
+    "Cases that were merged into another, or split off from one, since they were told.",
+    ["change"],
+)
+state_events: Final = Gauge(
+    "crosstown_state_events",
+    "Events that a shard of the case program has in memory.",
+    ["partition"],
+)
+state_bytes: Final = Gauge(
+    "crosstown_state_bytes", "The size of the local store of a shard of the case program.",
+    ["partition"],
+)  # fmt: skip
+feed_state: Final = Gauge(
+    "crosstown_feed_state",
+    "1 for where an agreement stands: waits, not begun, in force, expired, revoked, declined; else 0.",
+    ["agreement", "state"],
+)
+paused: Final = Gauge(
+    "crosstown_paused",
+    "1 while intake takes nothing from an agency, since it is paused.",
+    ["agency"],
+)
+outcome_cases: Final = Gauge(
+    "crosstown_outcome_cases",
+    "Cases that a measure (docs/measures.md) holds for; of one agency, of two or more.",
+    ["measure", "agencies"],
+)
+outcome_seconds: Final = Gauge(
+    "crosstown_outcome_seconds",
+    "How long matters take (docs/measures.md): within it a share of 0.5 or 0.9 of them ended.",
+    ["time", "share", "agencies"],
+)
+UNDECLARED: Final = "undeclared"
+
+
+def named(agency: str, declared: Container[str]) -> str:
+    """The label of an agency that data names: itself where it is declared, else `undeclared`.
+
+    Whoever may publish for others could make as many series as they like.
+    """
+    return agency if agency in declared else UNDECLARED

@@ -51,6 +51,8 @@ num.io.threads=4
 background.threads=2
 controlled.shutdown.max.retries=1
 """
+FIGURES: Final = Path(__file__).with_name("jmx.yml")
+"""What of its figures it tells, and under which names."""
 LOGGING: Final = """\
 status=error
 appender.console.type=Console
@@ -132,6 +134,17 @@ def java(home: Home, jars: Sequence[Path]) -> list[str]:
         "-cp",
         os.pathsep.join(map(str, jars)),
     ]
+
+
+def told(jars: Sequence[Path], port: int) -> list[str]:
+    """What makes the node tell its figures (jmx.yml) to Prometheus on a port of 127.0.0.1.
+
+    Empty where the archive lies in a folder that Java can't be given for this.
+    """
+    agent = next(jar for jar in jars if jar.name.startswith("jmx_prometheus_javaagent-"))
+    if "=" in str(agent):  # there its settings would begin
+        return []
+    return [f"-javaagent:{agent}=127.0.0.1:{port}:{FIGURES}"]
 
 
 def _fresh(folder: Path) -> Path:

@@ -24,8 +24,9 @@ so that even the fourth comes within a second."""
 class Runner(Protocol):
     """A process as the supervisor sees it: `Broker` and `RunningProgram`."""
 
-    metrics: str
-    """Where it serves its metrics; empty: it doesn't, or not yet."""
+    @property
+    def metrics(self) -> str:
+        """Where it serves its metrics; empty: it doesn't, or not yet."""
 
     @property
     def pid(self) -> int | None:
@@ -121,6 +122,11 @@ class Part:
             self.state = "restarting"
             self._due = time.monotonic() + PAUSE * max(1, self._exits)
             self._say(f"{self.name} {why}; starting it again")
+
+    def end_stuck(self, why: str) -> None:
+        """End it by force, since it doesn't answer any more; the next ticks start it again."""
+        self.runner.stop(timeout=0.5)
+        self._ended(why, count=False)
 
     def recycle(self) -> None:
         """End it, so that the next tick starts it with what has changed."""

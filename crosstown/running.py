@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import psutil  # type: ignore[import-untyped]
@@ -15,6 +15,9 @@ from crosstown.errors import Unavailable
 from crosstown.home import Endpoints, Home, endpoints, shown
 from crosstown.part import Outside, Part, State
 from crosstown.settings import Settings
+
+_INSTANCE: Final = {"broker": "supervisor", "kafka": "broker"}
+"""By which names Prometheus knows what `describe` calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,16 @@ class Running:
 def describe(
     parts: Sequence[Part | Outside], endpoints: Endpoints, partitions: int | None, url: str
 ) -> dict[str, Any]:
-    """The content of `run/up.json`; Kafka's metrics are the supervisor's own, at `url`."""
+    """The content of `run/up.json`.
+
+    Under `broker` are the supervisor's own metrics, at `url`; Kafka's process tells its under `kafka`.
+    """
+    told = {"kafka" if p.name == "broker" else p.name: p.metrics for p in parts if p.metrics}
     return {
         "bootstrap": endpoints.bootstrap,
         "registry": shown(endpoints.registry),
         "partitions": partitions,
-        "metrics": {"broker": url} | {part.name: part.metrics for part in parts if part.metrics},
+        "metrics": {"broker": url, **told},
         "processes": [
             {"name": part.name, "pid": part.pid, "state": part.state,
              "restarts": part.restarts, "why": part.why}
@@ -76,11 +83,11 @@ def scraped(urls: Mapping[str, str]) -> list[dict[str, Any]]:
     What `describe` names `broker` is the supervisor itself. Source of the form: Prometheus'
     documentation, file_sd_config.
     """
-    names = {"supervisor" if name == "broker" else name: url for name, url in urls.items()}
     return [
-        {"targets": [urlsplit(url).netloc], "labels": {"job": "crosstown", "instance": name}}
-        for name, url in names.items()
-    ]
+        {"targets": [urlsplit(url).netloc],
+         "labels": {"job": "crosstown", "instance": _INSTANCE.get(name, name)}}
+        for name, url in urls.items()
+    ]  # fmt: skip
 
 
 def measure(parts: Sequence[Part | Outside]) -> None:
@@ -151,7 +158,7 @@ def _looked_at(settings: Settings, one: Process) -> Process:
         case "broker" if settings.bootstrap:
             answers = kafka_answers(settings)
         case "registry" if settings.registry:
-            answers = registry_answers(settings.registry)
+            answers = registry_answers(settings)
         case _:
             return one
     return Process(one.name, state="running" if answers else "failed")

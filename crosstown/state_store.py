@@ -60,6 +60,12 @@ class StateStore:
             name: number for number, name in self._rows("select id, name from place")
         }
 
+    @property
+    def size(self) -> int:
+        """How large its files are, bytes; 0 where it lies in memory."""
+        files = (self._path, self._path.with_name(f"{self._path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists()) if self._in_file else 0
+
     def find(self, jurisdiction: str, node: str) -> int:
         """The neighbourhood that a node belongs to; 0 = none that is kept."""
         if not self.away:

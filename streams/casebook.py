@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Mapping
 
 from confluent_kafka import Consumer, TopicPartition
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 TOPICS = ("accepted", "timelines", "dead-letters")
 """What the casebook calls them, whichever generation is live."""
+COUNT_EVERY = 30.0
+"""Seconds between two times that all cases are counted: 0.05 s for 100,000."""
 PATIENCE = 5.0
 """Seconds between two tries where the database or the registry is away."""
 
@@ -54,9 +57,11 @@ def run(program: Program) -> None:
             except Unavailable as error:
                 log.warning("waiting: %s -> %s", error, error.mend)
                 metrics.waiting.labels(program.name).set(1)
-                program.stopping.wait(PATIENCE)
+                program.health.waits("database", str(error))
+                program.rest(PATIENCE)
                 continue
             metrics.waiting.labels(program.name).set(0)
+            program.health.waits("database", "")
             consumer.assign([TopicPartition(t, p, at.get((roles[t], p), 0)) for t, p in partitions])
             _follow(program, ownership, casebook, roles)
             casebook.close()
@@ -68,18 +73,25 @@ def _follow(
     program: Program, ownership: Ownership, casebook: Casebook, roles: Mapping[str, str]
 ) -> None:
     """Take in what comes, until the program is to stop or the database is away."""
+    counted = 0.0
     while not program.stopping.is_set():
         batch = gather(program, ownership)
-        if not batch:
-            continue
         try:
+            if time.monotonic() > counted + COUNT_EVERY:
+                cases, runaway = casebook.cases()
+                metrics.cases.set(cases)
+                metrics.runaway.set(runaway)
+                counted = time.monotonic()
+            if not batch:
+                continue
             casebook.apply(
                 Row(roles[m.topic()], m.partition(), m.offset(), m.key(), m.value()) for m in batch
             )
         except Unavailable as error:
             log.warning("waiting: %s", error)
             metrics.waiting.labels(program.name).set(1)
-            program.stopping.wait(PATIENCE)
+            program.health.waits("database", str(error))
+            program.rest(PATIENCE)
             return
         metrics.casebook_applied.inc(len(batch))
 

@@ -143,6 +143,10 @@ class CaseShard(Shard):
                 said, here = said + 1, here + (change.case is not None)
                 headers = self._of_trace(city, change)
                 yield Output(self._topic, key, self._frame + body, self._partition, headers)
+        for city in self._cities.values():
+            metrics.regrouped.labels("merged").inc(city.city.merged)
+            metrics.regrouped.labels("split").inc(city.city.split)
+            city.city.merged = city.city.split = 0
         if self._traced is not None:
             self._traced.end(told=True)
         metrics.timelines.labels("timeline").inc(here)
@@ -240,6 +244,9 @@ class CaseShard(Shard):
     def _gauge(self) -> None:
         here = sum(len(city.city.records) for city in self._cities.values())
         metrics.records.labels(self._partition).set(here + self._store.records)
+        events = sum(len(city.city.events) for city in self._cities.values())
+        metrics.state_events.labels(self._partition).set(events)
+        metrics.state_bytes.labels(self._partition).set(self._store.size)
 
 
 def run(program: Program) -> None:

@@ -102,6 +102,7 @@ class Feeds:
         """Fold what was told before and all that was accepted, without telling anything."""
         self._writing.open()  # first: what an earlier writer left open is settled then
         for one in told_before(self._program.settings, self._program.endpoints):
+            self._program.health.turn()
             self._told_to = one.offset + 1
             if one.agreement in self._agreements:
                 self._sharing.delivered(one.agreement, one.thing, one.number, one.digest)
@@ -115,6 +116,7 @@ class Feeds:
             ):
                 if self._program.stopping.is_set():
                     return
+                self._program.health.turn()
                 self._fold(message)
             metrics.restored.labels(self._program.name, partition).set(1)
 
@@ -140,6 +142,7 @@ class Feeds:
                 self._tell()
                 self._after.clear()
                 self._following = True
+                self._program.health.waits("log", "")
                 self._oldest = 0
                 for message in gather(self._program, self._ownership):
                     self._fold(message)
@@ -179,19 +182,24 @@ class Feeds:
                 return self._contract_of(message)
             except Unavailable as error:
                 log.warning("waiting: %s", error)
-                self._program.stopping.wait(PAUSE)
+                self._program.health.waits("registry", str(error))
+                self._program.rest(PAUSE)
+                self._program.health.waits("registry", "")
         return UNKNOWN
 
     def _tell(self) -> None:
         """Write all that receivers must hear now, piece by piece; between two the parties are heard."""
         while not self._program.stopping.is_set():
+            self._program.health.turn()
             try:
                 now = self._carrying_out.hear()
                 told = piece(self._sharing.outputs(now))
             except Unavailable as error:  # nothing is lost by asking again
                 log.warning("waiting: %s", error)
-                self._program.stopping.wait(PAUSE)
+                self._program.health.waits("agreements", str(error))
+                self._program.rest(PAUSE)
                 continue
+            self._program.health.waits("agreements", "")
             if not told:
                 return self._commit()
             self._write(told, now)
@@ -284,6 +292,8 @@ def run(program: Program) -> None:
     aside: set[str] = set()
     while not program.stopping.is_set():
         try:
+            program.health.turn()
+            program.health.waits("log", "what was told before is being read")
             _until_moved(program)
             with closing(Feeds(program, repository, aside, traces)) as feeds:
                 feeds.restore()
@@ -299,7 +309,8 @@ def run(program: Program) -> None:
             aside.add(error.agreement)
         except (Unavailable, KafkaException) as error:
             log.warning("beginning anew: %s", error)
-            program.stopping.wait(PAUSE)
+            program.health.waits("log", f"beginning anew: {error}")
+            program.rest(PAUSE)
     if traces is not None:
         traces.close()
 
@@ -311,7 +322,8 @@ def _until_moved(program: Program) -> None:
         if live.old is None or live.old.base == live.base:
             return
         log.info("waiting for crosstown rebuild to finish copying")
-        program.stopping.wait(PAUSE)
+        program.health.waits("log", "crosstown rebuild hasn't finished copying")
+        program.rest(PAUSE)
 
 
 if __name__ == "__main__":

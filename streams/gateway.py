@@ -109,7 +109,9 @@ async def _look_after(
 ) -> None:
     """Look now and then whether events could be sent, and for a renewed certificate, until the end."""
     certified = _certified(program)
+    program.health.must("publishing", lambda: delivery.away or delivery.unregistered)
     while not program.stopping.is_set() and not delivery.fatal and not fatal():
+        program.health.turn()
         await asyncio.to_thread(delivery.look)
         if at.tls and certified != (certified := _certified(program)):
             try:

@@ -1,4 +1,7 @@
-"""Reciprocity: what each agency gives and gets, found now and then, into `reciprocity` and metrics."""
+"""Reciprocity: what each agency gives and gets, found now and then, into `reciprocity` and metrics.
+
+Its metrics also say how cases fare, since it asks the casebook as often as that changes.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from confluent_kafka import KafkaException
 
 from crosstown import metrics
 from crosstown.errors import Stop, Unavailable
+from crosstown.outcomes_shown import OutcomesShown
 from crosstown.program import Program, main
 from crosstown.reciprocity.balance import Asked, Balance
 from crosstown.reciprocity.reciprocity_log import changes, read, write
@@ -19,6 +23,8 @@ from crosstown.reciprocity.report import report
 
 log = logging.getLogger(__name__)
 
+ROUND: Final = 3_600.0
+"""Seconds that finding the figures may take: all that was ever accepted is read for it."""
 PAUSE: Final = 5.0
 """Seconds between two tries where something needed is away."""
 AT_MOST: Final = 20
@@ -28,24 +34,29 @@ AT_MOST: Final = 20
 def run(program: Program) -> None:
     """accepted, delivered, agreements, the casebook -> balances -> reciprocity, one transaction a round."""
     program.ready()
+    program.health.patience(ROUND)
+    outcomes = OutcomesShown()
     while not program.stopping.is_set():
         began = time.monotonic()
         try:
             found = report(program.settings, program.endpoints, time.time_ns() // 1000)
+            outcomes.look(program.settings, found.now)
             before = read(program.settings, program.endpoints)
             written = write(program.settings, program.endpoints,
                             changes(before, found.balances, found.now))  # fmt: skip
         except (Unavailable, Stop, KafkaException) as error:  # a broker may go in any call
             log.warning("waiting: %s", error)
             metrics.waiting.labels(program.name).set(1)
-            program.stopping.wait(PAUSE)
+            program.health.waits("figures", str(error))
+            program.rest(PAUSE)
             continue
         metrics.waiting.labels(program.name).set(0)
+        program.health.waits("figures", "")
         measure(found.balances)
         took = time.monotonic() - began
         log.info("%d balances in %.1f s, %d are others than before",
                  len(found.balances), took, written)  # fmt: skip
-        program.stopping.wait(max(program.settings.reciprocity_minutes * 60, AT_MOST * took))
+        program.rest(max(program.settings.reciprocity_minutes * 60, AT_MOST * took))
 
 
 def measure(balances: Iterable[Balance]) -> None:

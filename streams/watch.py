@@ -20,6 +20,7 @@ from typing import Final
 
 from crosstown import generation, kafka, metrics, watch
 from crosstown.alert_log import found_in_log
+from crosstown.contract_files import ContractFiles
 from crosstown.errors import Refused
 from crosstown.faust_message import Message
 from crosstown.guarded_faust import Guarded
@@ -53,6 +54,8 @@ class Watch:
         self._ends: dict[int, int] = {}
         self._surveyed: dict[int, float] = {}
         self._late: dict[int, watch.Survey] = {}
+        self._files = ContractFiles(settings)
+        self._declared = self._files.read().agencies.ids
 
     def run(self) -> None:
         """Watch until the program is to stop."""
@@ -168,11 +171,16 @@ class Watch:
 
     def _show(self, partition: int, found: watch.Survey) -> None:
         self._late[partition] = found
+        changed = self._files.again()
+        if changed is not None:
+            self._declared = changed.agencies.ids
         held = [self._late[p] for p in self.guarded.owned(self.timelines) if p in self._late]
         for rule, gauge in ((watch.DEADLINE, metrics.overdue), (watch.PICKUP, metrics.unclaimed)):
             late: Counter[str] = Counter()
             for one in held:
-                late.update({agency: n for (r, agency), n in one.late.items() if r == rule})
+                for (found_by, agency), number in one.late.items():
+                    if found_by == rule:
+                        late[metrics.named(agency, self._declared)] += number
             gauge.clear()
             for agency, number in late.items():
                 gauge.labels(agency).set(number)

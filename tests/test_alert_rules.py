@@ -16,6 +16,7 @@ import yaml
 
 from crosstown import metrics
 from crosstown.cli import app
+from crosstown.node import FIGURES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy/prometheus"
@@ -30,6 +31,8 @@ METRICS = {
     if hasattr(found, "_labelnames")
 }
 """The labels of each metric of ours, by the name that rules use."""
+METRICS |= {rule["name"]: set() for rule in yaml.safe_load(FIGURES.read_text("utf-8"))["rules"]}
+METRICS |= {name: {"area"} for name in ("jvm_memory_used_bytes", "jvm_memory_max_bytes")}
 FROM_OUTSIDE = {"awk", "cat", "curl", "df", "du", "free", "grep", "journalctl", "ls", "openssl",
                 "systemctl", "tail", "top"}  # fmt: skip
 """What a runbook may ask for beside our own commands: every Linux has it."""
@@ -73,7 +76,7 @@ def test_what_is_shipped_is_read_by_prometheus_and_alertmanager() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=NAMES)
 def test_a_rule_asks_only_for_figures_that_somebody_tells(rule: dict[str, Any]) -> None:
-    asked = re.findall(r"\b(crosstown_\w+)(?:\{([^}]*)\})?", rule["expr"])
+    asked = re.findall(r"\b((?:crosstown|kafka|jvm)_\w+)(?:\{([^}]*)\})?", rule["expr"])
     assert asked or "up{" in rule["expr"]
     for name, matchers in asked:
         assert name in METRICS, name

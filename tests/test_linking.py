@@ -447,6 +447,29 @@ def test_a_runaway_case_is_cut_instead_of_flagged() -> None:
     assert case["entries"][-1]["record"] == "a/r/449"
 
 
+def test_a_merge_or_a_split_is_not_counted_or_one_that_nobody_was_told_of_is() -> None:
+    city = City("us-a", window_of)
+
+    def told(*said: Saying) -> tuple[int, int]:
+        for envelope, payload in said:
+            hear(city, envelope, payload)
+        for _ in city.changes():
+            pass
+        found, city.merged, city.split = (city.merged, city.split), 0, 0
+        return found
+
+    one, two, three = RECORDS[:3]
+    assert told(say(one, 10), say(one, 20, kind="again")) == (0, 0)
+    assert told(say(two, 30), say(three, 40)) == (0, 0)
+    assert told(say(two, 50, kind="names", refs=(one, three))) == (2, 0)
+    assert told(say(two, 50, kind="names", refs=(one, three), step="WITHDRAWN", known_at=9)) == (
+        0,
+        2,
+    )
+    assert told(say(RECORDS[3], 5, kind="joins", refs=(one,))) == (0, 0)  # it was in no case yet
+    assert told(say(RECORDS[3], 5, kind="joins", refs=(two,), known_at=9)) == (1, 1)
+
+
 def test_a_state_restored_from_the_log_tells_something_else() -> None:
     rng = random.Random(5)
     said = [

@@ -27,6 +27,7 @@ from crosstown.intake import Intake
 from crosstown.keys import KeyFile
 from crosstown.lookout.cluster import Cluster, copies
 from crosstown.lookout.lookout import Lookout
+from crosstown.lookout.oldest_waiting import OldestWaiting
 from crosstown.lookout.place import Place, ends
 from crosstown.lookout.shown import Shown
 from crosstown.lookout.since import Since
@@ -123,12 +124,17 @@ def test_a_missing_copy_or_leader_is_not_counted() -> None:
 
     whole = SimpleNamespace(partitions={0: part(1, 1, 2, 3)})
     hurt = SimpleNamespace(partitions={0: part(2, 2, 3), 1: part(-1), 2: part(3, 1, 2, 3)})
-    copies([whole, hurt])
+    copies({"whole": whole, "hurt": hurt})
     assert figure("crosstown_partitions_short_of_copies") == 2
     assert figure("crosstown_partitions_without_leader") == 1
-    copies([whole])
+    copies({"whole": whole})
     assert figure("crosstown_partitions_short_of_copies") == 0
     assert figure("crosstown_partitions_without_leader") == 0
+    copies({"whole": whole}, {("whole", 0)})
+    assert figure("crosstown_partitions_without_leader") == 1, (
+        "most brokers are gone, nobody says so"
+    )
+    copies({"whole": whole})
 
 
 def test_what_is_gone_is_still_shown() -> None:
@@ -149,9 +155,13 @@ def test_a_wait_is_counted_from_the_wrong_moment() -> None:
 
 
 def test_prometheus_is_told_a_port_that_nobody_has() -> None:
-    said = scraped({"broker": "http://127.0.0.1:1/metrics", "feeds": "http://127.0.0.1:2/metrics"})
+    said = scraped({
+        "broker": "http://127.0.0.1:1/metrics", "kafka": "http://127.0.0.1:3/metrics",
+        "feeds": "http://127.0.0.1:2/metrics",
+    })  # fmt: skip
     assert said == [
         {"targets": ["127.0.0.1:1"], "labels": {"job": "crosstown", "instance": "supervisor"}},
+        {"targets": ["127.0.0.1:3"], "labels": {"job": "crosstown", "instance": "broker"}},
         {"targets": ["127.0.0.1:2"], "labels": {"job": "crosstown", "instance": "feeds"}},
     ]
 
@@ -182,6 +192,8 @@ def test_what_comes_later_than_promised_is_not_counted_or_what_comes_in_time_is(
     assert promises(contracts.contracts)["riverton-311/requests", "latency"] == 2 * 86_400
     intake.accept("events.riverton-311.requests", message, (), stamp)
     assert intake.late["riverton-311", "riverton-311/requests"] == late
+    after = intake.after["riverton-311", "riverton-311/requests"]
+    assert after == round(days * 86_400_000_000)
 
 
 @pytest.fixture
@@ -240,6 +252,46 @@ def test_a_transaction_that_stays_open_is_not_noticed(
     producer.abort_transaction(30)
     cluster.look(Repository.load())
     assert figure(name, topic=TOPIC) == 0
+
+
+def test_a_message_that_waits_has_no_age_or_the_marks_of_a_transaction_have_one(
+    seen: tuple[Cluster, Settings, Endpoints],
+) -> None:
+    _, settings, where = seen
+    topic = "events.millbrook-311.waiting"
+    admin = AdminClient(clients.client(settings, where))
+    clients.ensure_topics(admin, [clients.Topic(topic, 2, clients.EVENTS)])
+    reader = Consumer(
+        clients.consumer(settings, where, group_id="lookout", enable_partition_eof=True)
+    )
+    oldest = OldestWaiting(reader)
+    now = time.time_ns() // 1000
+
+    def look(committed: int, later: float = 0) -> tuple[float | None, float | None]:
+        ends = {(topic, p): reader.get_watermark_offsets(TopicPartition(topic, p), timeout=30)[1]
+                for p in (0, 1)}  # fmt: skip
+        at = {(topic, 0): committed, (topic, 1): 0}
+        ages = oldest.look({"intake": at}, ends, now + round(later * 1e6))
+        return ages.get(("intake", topic, "0")), ages.get(("intake", topic, "1"))
+
+    assert look(0) == (0, 0)
+    producer = Producer(clients.producer(settings, where, transactional_id="ages"))
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    for age in (90, 30):
+        producer.produce(topic, b"a report", partition=0, timestamp=now // 1000 - age * 1000)
+    producer.commit_transaction(30)
+    producer.begin_transaction()
+    producer.produce(topic, b"taken back", partition=1)
+    producer.flush(30)
+    producer.abort_transaction(30)
+    old, marks = look(0)
+    assert old == pytest.approx(90, abs=0.1)
+    assert marks == 0
+    assert look(0, later=60)[0] == pytest.approx(150, abs=0.1)
+    assert look(1)[0] == pytest.approx(30, abs=0.1)
+    assert look(2) == (0, 0)  # behind both lies only the mark of their commit
+    reader.close()
 
 
 def test_a_program_that_commits_nothing_is_not_noticed_or_one_without_work_is(

@@ -75,7 +75,7 @@ def _in_background(given: Settings, output: Output) -> None:
 
     with _starting() as shown:
         now = detached.start(given, seen=lambda now: shown.update(list(now.processes)))
-    show(now, given.home, output)
+    show(now, given, output)
 
 
 def _in_foreground(given: Settings, output: Output) -> None:
@@ -120,7 +120,7 @@ def _all_runs(given: Settings, output: Output) -> None:
     if given.log == "json" and not err.is_terminal:
         log.info("all of it runs")
         return
-    show(running(given, NAMES), given.home, output)
+    show(running(given, NAMES), given, output)
     err.print("Ctrl-C ends it." if err.is_terminal else "all of it runs")
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, get_args
 
 from crosstown import kafka, metrics
 from crosstown.agreements.agreement import Agreement
-from crosstown.agreements.words import Standing
+from crosstown.agreements.words import Standing, State
 from crosstown.errors import Stop, Unavailable
 from crosstown.feeds import grants
 from crosstown.feeds.ground import lay
@@ -89,6 +89,8 @@ class CarryingOut:
         log.info("%s: %s, %s", name, one.state, one.why)
         agreement = self.agreements[name]
         metrics.feed_holds.labels(name).set(one.holds)
+        for state in get_args(State):
+            metrics.feed_state.labels(name, state).set(state == one.state)
         metrics.feed_ends.labels(name).set(one.ends / 1e6)
         metrics.feed_fresh.labels(name).set((agreement.fresh_minutes or 0) * 60)
         metrics.feed_quiet.labels(name).set(agreement.quiet_days * DAY)

@@ -7,6 +7,7 @@ Whether a commit of unknown outcome went in is read in `delivered`, never guesse
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
@@ -15,15 +16,12 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from crosstown import kafka, metrics
 from crosstown.errors import Unavailable
 from crosstown.program import Program
-from crosstown.transact import CALL, Output, aborted, send
+from crosstown.transact import CALL, Output, aborted, committed, fenced, send
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 3
 """How often a batch is written before everything is begun anew."""
-_FENCED: Final = (
-    KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH, KafkaError.PRODUCER_FENCED,  # noqa: SLF001
-)  # fmt: skip
 
 
 class FencedOff(Exception):
@@ -61,6 +59,7 @@ class Writing:
         Raises `Unavailable` where they aren't in after some attempts, or it can't be known now: then
         the state must be made anew. Raises `FencedOff`.
         """
+        began = time.monotonic()
         for _ in range(ATTEMPTS):
             self.open()
             try:
@@ -71,7 +70,7 @@ class Writing:
                     if went_in():
                         return
             else:
-                metrics.transactions.labels(self._name, "committed").inc()
+                committed(self._name, began)
                 return
         raise Unavailable(f"a batch for feeds wasn't written after {ATTEMPTS} attempts")
 
@@ -84,7 +83,7 @@ class Writing:
 
     def _aborted(self, error: KafkaError) -> bool:
         """Whether it is known that nothing went in; without that the producer goes."""
-        if error.fatal() or error.code() in _FENCED:
+        if error.fatal() or fenced(error):
             log.warning("transaction not committed: %s", error.str())
             metrics.transactions.labels(self._name, "fenced").inc()
             raise FencedOff

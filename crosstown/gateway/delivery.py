@@ -145,7 +145,8 @@ class Delivery:
         except KafkaException as error:
             self.away = f"Kafka doesn't answer ({error.args[0].str()})"
         try:
-            with Registry(self._endpoints.registry, timeout=2) as registry:
+            with Registry.at(self._settings, self._endpoints) as registry:
+                registry.timeout = 2
                 registry.subjects()
             self.unregistered = ""
         except CrosstownError:
