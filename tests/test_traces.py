@@ -209,7 +209,7 @@ def test_refusal_is_not_seen_in_the_trace(town: Town, collector: Collector) -> N
     assert producer.flush(30) == 0
     until(lambda: any(span.trace_id.hex() == trace for _, span in collector.spans))
     (span,) = [span for _, span in collector.spans if span.trace_id.hex() == trace]
-    assert (span.status.code, span.status.message) == (2, "not-framed"), span
+    assert (span.status.code, span.status.message) == (2, "wrong-magic"), span
 
 
 def test_forged_parent_joins_a_trace(gateway: Agency, collector: Collector) -> None:

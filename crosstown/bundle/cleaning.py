@@ -21,10 +21,14 @@ from crosstown.screening import clean as screened
 
 LONGEST: Final = MAX_MESSAGE + 2_000
 """Characters of a line that are kept."""
-_WORDS: Final = (
-    r"(?:[\w.-]*(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|signature|jaas\.config"
-    r"|api[_.-]?key|access[_.-]?key|private[_.-]?key|erasure[_.-]?key|audit[_.-]?key"
-    r"|pseudonym[_.-]?key|authorization|cookie|x-amz-security-token)[\w.-]*|sig|auth)"
+_NAME: Final = re.compile(r"(?<![\w.-])([\w.-]{1,100})\\?[\"']?\s{0,9}[:=]\s{0,9}")
+"""A name before what it is set to; bounded, and never begun within a word: a line may be one word."""
+_VALUE: Final = re.compile(
+    r"\\?([\"'])(?:\\.|(?!\1).){0,4000}\1?|(?!\[secret|[\[{])[^\s,;&\"')}\]]{1,4000}"
+)
+_TELLING: Final = re.compile(
+    r"(?i)pass(?:word|wd|phrase)|pwd|secret|token|credential|signature|jaas\.config|cookie"
+    r"|(?:api|access|private|erasure|audit|pseudonym)[_.-]?key|authorization|^sig$|^auth$|^pass$"
 )
 _FORMS: Final = tuple(
     (name, re.compile(pattern, flags), by)
@@ -36,10 +40,6 @@ _FORMS: Final = tuple(
         ("login", r"(?i)\b((?:basic|negotiate)\s+)(?=[a-z+/]*[\d=])[\w+/=-]{6,}", 0, r"\1[secret]"),
         ("address", r"(//)[^/\s@\"'<>]{1,500}@", 0, r"\1[secret]@"),
         ("jaas", r"(?i)((?:Plain|Scram|OAuthBearer)LoginModule\s+\w+)[^;\n]{0,2000};?", 0, r"\1 [secret];"),
-        ("named", rf"(?i)(?<![\w.-])({_WORDS}\\?[\"']?\s*[:=]\s*)\\?([\"'])(?:\\.|(?!\2).){{0,4000}}\2?", 0,
-         r"\1\2[secret]\2"),
-        ("named", rf"(?i)(?<![\w.-])({_WORDS}\s*[:=]\s*)(?!\[secret|[\"'\[\\{{])[^\s,;&\"')}}\]]{{1,4000}}", 0,
-         r"\1[secret]"),
         ("key", r"\bct_[a-z0-9-]{1,64}_[0-9a-fA-F]{8,}", 0, "[key]"),
         ("key", r"\bwh(?:sec|sk|pk)_[\w+/=-]{8,}", 0, "[key]"),
         ("key", r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}|\bgh[pousr]_\w{16,}|\bxox[abprs]-[\w-]{8,}|\bsk-[\w-]{16,}", 0, "[key]"),
@@ -76,7 +76,20 @@ class Cleaner:
         for kind, pattern, by in _FORMS:
             text, count = pattern.subn(by, text)
             self.removed[kind] += count
-        return text
+        return self._without_named(text)
+
+    def _without_named(self, text: str) -> str:
+        """Without the values of what is called a password, a token, a key."""
+        parts, at = [], 0
+        while found := _NAME.search(text, at):
+            parts.append(text[at : found.end()])
+            at = found.end()
+            value = _VALUE.match(text, at) if _TELLING.search(found[1]) else None
+            if value is not None:
+                self.removed["named"] += 1
+                parts.append(f"{value[1]}[secret]{value[1]}" if value[1] else "[secret]")
+                at = value.end()
+        return "".join((*parts, text[at:]))
 
     def log(self, text: str) -> str:
         """A log: its lines without secrets, and without what agencies and people wrote."""

@@ -19,11 +19,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from pydantic import SecretStr
 
-from crosstown.bundle.known import OPEN, SET
+from crosstown.bundle.known import OPEN, SET, tells
 from crosstown.bundle.offsets import offsets
 from crosstown.errors import Stop
 from crosstown.home import Home, shown
@@ -75,6 +76,8 @@ def pieces(settings: Settings) -> Iterator[Piece]:
     yield Piece(
         "doctor.json", "what crosstown doctor says", partial(_doctor, settings), is_log=True
     )
+    yield Piece("ready.json", "whether each program is ready, and why not", partial(_ready, now),
+                is_log=True)  # fmt: skip
     for name, url in now.metrics.items():
         yield Piece(f"metrics/{name}.txt", f"the figures of {name}", partial(_figures, url))
     yield from _logs(home)
@@ -99,7 +102,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for name in type(settings).model_fields:
         value = getattr(settings, name)
-        if isinstance(value, SecretStr):
+        if isinstance(value, SecretStr) or (isinstance(value, str) and value and tells(name)):
             value = SET
         elif name == "kafka":
             value = {one: said if one in OPEN else SET for one, said in value.items()}
@@ -168,6 +171,23 @@ def _doctor(settings: Settings) -> Any:
         return {"exit": done.returncode, "said": json.loads(done.stdout)}
     except ValueError:
         return {"exit": done.returncode, "said": done.stderr.decode("utf-8", "replace")}
+
+
+def _ready(now: Running) -> dict[str, Any]:
+    """What each program's `/readyz` says; Kafka itself has none."""
+    return {name: _probed(url.replace("/metrics", "/readyz"))
+            for name, url in now.metrics.items() if name != "kafka"}  # fmt: skip
+
+
+def _probed(url: str) -> Any:
+    try:
+        with urlopen(url, timeout=PATIENCE) as answer:  # noqa: S310 - http, as the supervisor wrote it
+            return json.loads(answer.read(FIGURE_BYTES))
+    except HTTPError as error:  # 503: it says why
+        with error:
+            return json.loads(error.read(FIGURE_BYTES))
+    except (OSError, ValueError) as error:
+        return f"{type(error).__name__}: {error}"
 
 
 def _figures(url: str) -> str:

@@ -83,6 +83,8 @@ def _of_settings(settings: Settings) -> Iterator[str]:
         if isinstance(value, SecretStr):
             yield value.get_secret_value()
             yield from in_address(value.get_secret_value())
+        elif isinstance(value, str) and tells(name):
+            yield value
     for name, value in settings.kafka.items():
         if tells(name):
             yield from (value, *value.splitlines())
@@ -96,7 +98,9 @@ def _of_settings(settings: Settings) -> Iterator[str]:
 
 def _of_files(home: Home, settings: Settings) -> Iterator[str]:
     """Whole lines of key files, and every text in the files that list keys."""
-    for file in (*home.path.glob("*.key"), *home.path.rglob("*.secret"), settings.gateway_key):
+    named = [getattr(settings, one) for one in type(settings).model_fields if one.endswith("_key")]
+    private = [one for one in named if isinstance(one, Path)]
+    for file in (*home.path.glob("*.key"), *home.path.rglob("*.secret"), *private):
         for line in _read(file).splitlines():
             yield line.strip()
     operator = _read(home.broker / "operator.secret").strip()
@@ -128,10 +132,8 @@ def _long_texts(value: Any) -> Iterable[str]:
             return
 
 
-def _read(file: Path | None) -> str:
+def _read(file: Path) -> str:
     """What an ordinary file holds; empty where it isn't there, isn't ours, or is something else."""
-    if file is None:
-        return ""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             return ""
