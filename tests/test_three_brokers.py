@@ -86,7 +86,8 @@ class City:
     def fed(self) -> list[str]:
         """The events of the feed, in order; fails where a number is missing or comes again."""
         registry = Registry.at(self.settings, self.where)
-        found, schemas = [], {}
+        found: list[str] = []
+        schemas: dict[int, Any] = {}
         for message in messages(self.settings, self.where, f"feed.{FEED}", 0):
             value: Any = message.value()
             schema = int.from_bytes(value[1:5], "big")
