@@ -81,7 +81,7 @@ def test_the_disk_is_full_and_somebody_must_repair_what_it_broke(
                              registry=where.registry, kafka=login(settings, where))  # fmt: skip
         with pytest.raises(NotAcknowledged, match="acknowledging"):
             publish(elsewhere, where, Repository.load(), Events, [more], patience=8)
-        with pytest.raises(Unavailable, match="is full|no Kafka answers"):
+        with pytest.raises(Unavailable, match=r"is full|no Kafka answers"):
             publish(settings, where, Repository.load(), Events, [more], patience=8)
         now = status()
         broker = now["processes"][0]
