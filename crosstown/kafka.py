@@ -66,6 +66,7 @@ def own_topics(
         Topic("reciprocity", 1, COMPACT),
         Topic("access", 1, EVENTS),
         Topic("webhooks", 1, COMPACT),
+        Topic("pauses", 1, COMPACT),
     ]
 
 

@@ -260,3 +260,8 @@ looked: Final = Gauge(
     "When the lookout last saw something with its own eyes, seconds since 1970.",
     ["at"],
 )
+paused: Final = Gauge(
+    "crosstown_paused",
+    "1 while intake takes nothing from an agency, since it is paused.",
+    ["agency"],
+)

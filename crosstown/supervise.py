@@ -17,6 +17,7 @@ from crosstown.broker import Broker
 from crosstown.client_file import write_client
 from crosstown.errors import CrosstownError, Stop, Unavailable
 from crosstown.health.health import Health
+from crosstown.health.pulse import Pulse
 from crosstown.health.room import no_room
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
@@ -83,6 +84,8 @@ class Supervisor:
         self.stopping = threading.Event()
         self.say = say = _on_any_disk(say)
         self._ready = ready
+        self._pulse = Pulse()
+        self._full = ""
         self._health = Health()
         self._health.must("processes", self._not_running)
         self._health.must("disk", lambda: no_room(self.home.path))
@@ -152,17 +155,22 @@ class Supervisor:
         threading.Thread(
             target=lookout.run, args=[self.stopping], name="lookout", daemon=True
         ).start()
+        threading.Thread(
+            target=self._pulse.run, args=[self.stopping, self._asked], name="pulse", daemon=True
+        ).start()
         ready = False
         while not self.stopping.wait(0.05):
             self._health.turn()
             before = self.endpoints
-            full = no_room(self.home.path)  # who starts now ends, and may leave half a file
-            self._broker.tick(may_start=not full)
-            self._registry.tick(may_start=not full and self._broker.state == "running")
-            may_start = not full and self._base_runs and isinstance(self._prepared, int)
+            room = self._room()
+            self._broker.tick(may_start=room)
+            self._registry.tick(may_start=room and self._broker.state == "running")
+            may_start = room and self._base_runs and isinstance(self._prepared, int)
             for part in self._programs:
                 part.tick(may_start=may_start)
-            self._write_if_it_fits(metrics_url, full)
+            self._end_silent()
+            self._say_why_not()
+            self._write(metrics_url)
             if self.endpoints != before:
                 self._moved(before)
             self._check_start(time.monotonic() - began)
@@ -170,6 +178,31 @@ class Supervisor:
                 ready = True
                 self._health.begin()
                 self._ready()
+
+    def _room(self) -> bool:
+        """Whether the disk has room; while it hasn't nothing is started, so nothing is given up."""
+        why = no_room(self.home.path)
+        if bool(why) != bool(self._full):
+            self.say(f"{why}: nothing is started until there is room" if why else "there is room again")  # fmt: skip
+        self._full = why
+        return not why
+
+    def _say_why_not(self) -> None:
+        """Who would be started again, but for the disk, says so."""
+        for part in self.parts if self._full else ():
+            if part.state == "restarting":
+                part.why = f"{self._full}; it starts again when there is room"
+
+    def _asked(self) -> dict[int, str]:
+        """Whom to ask whether it lives: processes of ours that serve probes."""
+        parts = [self._registry, *self._programs]
+        return {part.pid: part.metrics for part in parts if part.pid and part.metrics}
+
+    def _end_silent(self) -> None:
+        """End what was asked in vain for too long; it's started again."""
+        for part in (self._registry, *self._programs):
+            if isinstance(part, Part) and self._pulse.silent(part.pid):
+                part.end_stuck("didn't answer any more and was ended")
 
     def _not_running(self) -> str:
         """Which parts don't run now."""
@@ -226,28 +259,25 @@ class Supervisor:
         (self.home.run / f"{SCRAPED}.json").unlink(missing_ok=True)
         self.home.client.unlink(missing_ok=True)
 
-    def _write_if_it_fits(self, metrics_url: str, full: str) -> None:
-        """A full disk ends nobody who lives: what can't be written now is written once there's room."""
-        for part in self.parts if full else ():
-            if part.state == "restarting":
-                part.why = f"{full}; it starts again when there is room"
-        try:
-            self._write(metrics_url)
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-
     def _write(self, metrics_url: str) -> None:
         """Write `run/up.json` where something has changed."""
         shards = self._prepared if isinstance(self._prepared, int) else None
         now = describe(self.parts, self.endpoints, shards, metrics_url)
         if now != self._written:
             measure(self.parts)
-            write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
-            write_json(self.home, SCRAPED, scraped(now["metrics"]))
-            if now["bootstrap"] != self._written.get("bootstrap"):
-                write_client(self.home, self.settings, self.endpoints)
+            try:
+                self._write_down(now)
+            except OSError:  # a full disk; it is written once there is room
+                if self._written:
+                    return
+                raise
             self._written = now
+
+    def _write_down(self, now: dict[str, Any]) -> None:
+        write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
+        write_json(self.home, SCRAPED, scraped(now["metrics"]))
+        if now["bootstrap"] != self._written.get("bootstrap"):
+            write_client(self.home, self.settings, self.endpoints)
 
     def _program(self, name: str, module: str) -> RunningProgram:
         def env() -> dict[str, str]:

@@ -107,6 +107,8 @@ class Ownership:
     """Whether nothing was there to do when it was last asked for."""
     reached: set[tuple[str, int]] = field(default_factory=set)
     """Partitions that were read to their end once since they are ours."""
+    paused: set[tuple[str, int]] = field(default_factory=set)
+    """Those of ours from which nothing is taken now."""
     joined: bool = False
     """Whether the group has said what is ours, if only that it is nothing yet."""
 
@@ -121,12 +123,24 @@ class Ownership:
         gone = {(tp.topic, tp.partition) for tp in partitions}
         self.owned -= gone
         self.reached -= gone
+        self.paused -= gone
         self.batch[:] = [m for m in self.batch if (m.topic(), m.partition()) not in gone]
 
     def lost(self, partitions: list[TopicPartition]) -> None:
         """The group took these away, since it didn't hear from us for too long."""
         self.joined = False
         self.lose(partitions)
+
+    def pause(self, holds: Callable[[str], bool]) -> None:
+        """Take nothing from the topics that `holds` names; of others what waited is taken again."""
+        wanted = {tp for tp in self.owned if holds(tp[0])}
+        for ask, these in (
+            (self.consumer.pause, wanted - self.paused),
+            (self.consumer.resume, self.paused - wanted),
+        ):
+            if these:
+                ask([TopicPartition(*tp) for tp in these])
+        self.paused = wanted
 
     def why_not(self) -> str:
         """Why there is nothing to work on; empty where the group has said what is ours."""
@@ -144,7 +158,8 @@ class Ownership:
             self.consumer.seek(
                 TopicPartition(message.topic(), message.partition(), message.offset())
             )
-        again = self.consumer.assignment()
+        again = [tp for tp in self.consumer.assignment()
+                 if (tp.topic, tp.partition) not in self.paused]  # fmt: skip
         if again:
             self.consumer.resume(again)
         if not all((tp.topic, tp.partition) in self.owned for tp in offsets):
@@ -283,10 +298,35 @@ def _patiently(call: Callable[[], None]) -> None:
     return call()
 
 
+class Holding(Protocol):
+    """Says from which topics nothing is to be taken now."""
+
+    def look(self) -> None:
+        """Take in what was said since; doesn't wait."""
+
+    def holds(self, topic: str) -> bool:
+        """Whether nothing is to be taken from it."""
+
+
+class _NoPauses:
+    def look(self) -> None:
+        """Nothing is ever said."""
+
+    def holds(self, topic: str) -> bool:
+        """Nothing is held back."""
+        del topic
+        return False
+
+
 def run_stateless(
-    program: Program, pattern: str, work: Callable[[list[Message]], Iterable[Output]], slot: int
-) -> None:
-    """Work through all topics that match `pattern` until the program is told to stop."""
+    program: Program, pattern: str, work: Callable[[list[Message]], Iterable[Output]], slot: int,
+    pauses: Holding | None = None,
+) -> None:  # fmt: skip
+    """Work through all topics that match `pattern` until the program is told to stop.
+
+    What lies in topics that `pauses` holds waits there.
+    """
+    pauses = pauses or _NoPauses()
     calm_collector()
     consumer = _consumer(program, slot)
     ownership = Ownership(consumer, program.stopping)
@@ -294,6 +334,9 @@ def run_stateless(
 
     def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
         ownership.gain(partitions)
+        if any(pauses.holds(tp.topic) for tp in partitions):  # before the first message comes
+            consumer.incremental_assign(partitions)
+            ownership.pause(pauses.holds)
 
     def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
         ownership.lose(partitions)
@@ -303,7 +346,8 @@ def run_stateless(
 
     def to_read(client: Consumer) -> list[tuple[str, int]]:
         topics = client.list_topics(timeout=5).topics if ownership.idle else {}
-        return [(t, p) for t in topics if re.match(pattern, t) for p in topics[t].partitions]
+        return [(t, p) for t in topics if re.match(pattern, t) and not pauses.holds(t)
+                for p in topics[t].partitions]  # fmt: skip
 
     watchdog = Watchdog(program, to_read, STALL, lone=True)
     program.health.must("assignment", ownership.why_not)
@@ -319,6 +363,8 @@ def run_stateless(
         consumer.unsubscribe()
         consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=lost)
         while not program.stopping.is_set():
+            pauses.look()
+            ownership.pause(pauses.holds)
             _work_off(gather(program, ownership), transaction, ownership, work)
     except Lost:
         return

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from functools import lru_cache
 
 from confluent_kafka import Message
@@ -19,6 +20,7 @@ from crosstown.errors import Refused, Unavailable
 from crosstown.intake import CONTRACT, EVERY_PARTITION, Accepted, Intake
 from crosstown.kafka import stamp_of, wait_for_broker
 from crosstown.own_values import own_values
+from crosstown.pausing.pauses import Pauses
 from crosstown.program import Program, main
 from crosstown.registry import Registry
 from crosstown.repository import Repository
@@ -121,7 +123,11 @@ class Shell:
 
 def run(program: Program) -> None:
     """events.* -> Intake -> accepted | dead-letters."""
-    run_stateless(program, "^events\\..*", Shell(program).work, slot=program.settings.slot)
+    with closing(Pauses(program)) as pauses:
+        pauses.begin()
+        run_stateless(
+            program, "^events\\..*", Shell(program).work, slot=program.settings.slot, pauses=pauses
+        )
 
 
 if __name__ == "__main__":

@@ -36,6 +36,8 @@ COMMANDS: Final = {
     "plan": "crosstown.cli.plan",
     "apply": "crosstown.cli.apply",
     "agency": "crosstown.cli.agency",
+    "pause": "crosstown.cli.pause",
+    "resume": "crosstown.cli.resume",
     "refusals": "crosstown.cli.refusals",
     "audit": "crosstown.cli.audit",
     "docs": "crosstown.cli.docs",

@@ -72,7 +72,7 @@ def _in_background(given: Settings, output: Output) -> None:
 
     with _starting() as shown:
         now = detached.start(given, seen=lambda now: shown.update(list(now.processes)))
-    show(now, given.home, output)
+    show(now, given, output)
 
 
 def _in_foreground(given: Settings, output: Output) -> None:
@@ -86,7 +86,7 @@ def _in_foreground(given: Settings, output: Output) -> None:
 
         def ready() -> None:
             shown.stop()
-            show(running(given, NAMES), given.home, output)
+            show(running(given, NAMES), given, output)
             err.print("Ctrl-C ends it." if err.is_terminal else "all of it runs")
 
         one = Supervisor(given, _say, ready=ready)
