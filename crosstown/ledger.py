@@ -11,13 +11,14 @@ deletes it only publishes everything again, which changes no case.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from crosstown.errors import Stop
+from crosstown.errors import Stop, Unavailable
 
 _MANY: Final = 500
 _THESE: Final = ",".join("?" * _MANY)
@@ -76,6 +77,7 @@ class Ledger:
     """The ledger in a file; a context manager. Several processes may use it at once."""
 
     def __init__(self, file: Path) -> None:
+        self._file = file
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(file, timeout=30, isolation_level=None)
@@ -112,15 +114,17 @@ class Ledger:
 
     def learn(self, said: Iterable[tuple[bytes, int, bytes]], later: Iterable[Later]) -> None:
         """Note (event id, known_at, content) that were acknowledged, and what was heard later."""
-        self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany("INSERT OR IGNORE INTO said VALUES (?, ?, ?)", said)
-        self._db.executemany("INSERT OR REPLACE INTO later VALUES (?, ?, ?, ?, ?, ?, ?)",
-                             [astuple(one) for one in later])  # fmt: skip
-        self._db.execute("COMMIT")
+        with self._writing():
+            self._db.execute("BEGIN IMMEDIATE")
+            self._db.executemany("INSERT OR IGNORE INTO said VALUES (?, ?, ?)", said)
+            self._db.executemany("INSERT OR REPLACE INTO later VALUES (?, ?, ?, ?, ?, ?, ?)",
+                                 [astuple(one) for one in later])  # fmt: skip
+            self._db.execute("COMMIT")
 
     def wrote_rejects(self, file: Path) -> None:
         """Remember where rejects were written, so that an erased record's can be taken out."""
-        self._db.execute("INSERT OR IGNORE INTO rejects VALUES (?)", (str(file.absolute()),))
+        with self._writing():
+            self._db.execute("INSERT OR IGNORE INTO rejects VALUES (?)", (str(file.absolute()),))
 
     def reject_files(self) -> list[Path]:
         """Every file into which this home ever wrote rejects."""
@@ -143,4 +147,18 @@ class Ledger:
     def learn_names(self, names: Mapping[tuple[str, str], str]) -> None:
         """Note under which ids undeclared agencies were published; the first one stays."""
         rows = [(scope, name, agency) for (scope, name), agency in names.items()]
-        self._db.executemany("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", rows)
+        with self._writing():
+            self._db.executemany("INSERT OR IGNORE INTO names VALUES (?, ?, ?)", rows)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """`Unavailable` where it can't be written now: what was acknowledged is then said once more."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise Unavailable(
+                f"{self._file} can't be written: {error}",
+                mend="make room there, then publish again: what is said twice counts once",
+            ) from None

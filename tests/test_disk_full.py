@@ -17,7 +17,10 @@ from installation import call, line
 from three_brokers import until
 
 from connectors.events import Events
+from crosstown.errors import Unavailable
 from crosstown.home import endpoints
+from crosstown.ledger import Ledger
+from crosstown.login import login
 from crosstown.publish import NotAcknowledged, publish
 from crosstown.repository import Repository
 from crosstown.settings import Settings
@@ -73,13 +76,17 @@ def test_the_disk_is_full_and_somebody_must_repair_what_it_broke(
             "".join(line(f"b{n}", headline=os.urandom(120).hex()) for n in range(3_000)), "utf-8"
         )
         settings = Settings(home=home)
-        with pytest.raises(NotAcknowledged):
-            publish(settings, endpoints(settings), Repository.load(), Events, [more], patience=8)
-        now = status()
-        broker = now["processes"][0]
-        assert (broker["name"], broker["state"]) == ("broker", "restarting"), now
+        where = endpoints(settings)
+        elsewhere = Settings(home=tmp_path / "elsewhere", bootstrap=where.bootstrap,
+                             registry=where.registry, kafka=login(settings, where))  # fmt: skip
+        with pytest.raises(NotAcknowledged, match="acknowledging"):
+            publish(elsewhere, where, Repository.load(), Events, [more], patience=8)
+        with pytest.raises(Unavailable, match=r"is full|no Kafka answers"):
+            publish(settings, where, Repository.load(), Events, [more], patience=8)
+        metrics = status()["metrics"]
+        assert "broker is restarting" in probe(metrics["broker"])["processes"]
         for name in ("broker", "cases"):
-            assert "is full" in probe(now["metrics"][name])["disk"]
+            assert "is full" in probe(metrics[name])["disk"]
         filler.unlink()
         until("all of it runs again by itself", lambda: all(
             one["state"] == "running" for one in status()["processes"]
@@ -91,3 +98,17 @@ def test_the_disk_is_full_and_somebody_must_repair_what_it_broke(
         assert "fault of ours" not in (home / "logs/up.log").read_text("utf-8")
     finally:
         call(home, "down")
+
+
+def test_the_disk_is_full_and_a_publisher_sees_a_stack_trace(disk: Path) -> None:
+    said = [(bytes(16), n, os.urandom(32)) for n in range(20_000)]
+    with Ledger(disk / "published.sqlite") as ledger:
+        ledger.learn(said[:10], ())
+        with (disk / "filler").open("wb") as file:
+            file.write(bytes(shutil.disk_usage(disk).free - ROOM))
+        with pytest.raises(Unavailable, match="full") as told:
+            ledger.learn(said, ())
+        assert "publish again" in told.value.mend
+        (disk / "filler").unlink()
+        ledger.learn(said, ())
+        assert len(ledger.heard([bytes(16)])[bytes(16)].said) == len(said)

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import (
+    OFFSET_INVALID,
     Consumer,
     ConsumerGroupTopicPartitions,
     IsolationLevel,
@@ -129,9 +130,11 @@ class Cluster:
         answers = self._admin.list_offsets(asked, request_timeout=PATIENCE, **more)
         for tp, answer in answers.items():
             try:
-                found[tp.topic, tp.partition] = answer.result()
+                about = answer.result()
             except KafkaException:  # it has just been deleted, or has no leader
                 continue
+            if about.offset != OFFSET_INVALID:  # its leader doesn't answer, which is no error
+                found[tp.topic, tp.partition] = about
         return found
 
 
