@@ -55,9 +55,7 @@ def environment(name: str) -> list[dict[str, Any]]:
     said: list[dict[str, Any]] = [{"name": key, "value": value} for key, value in own.items()]
     if name in PODS:
         index = "metadata.labels['apps.kubernetes.io/pod-index']"
-        said.append(
-            {"name": "CROSSTOWN_SLOT", "valueFrom": {"fieldRef": {"fieldPath": index}}}
-        )
+        said.append({"name": "CROSSTOWN_SLOT", "valueFrom": {"fieldRef": {"fieldPath": index}}})
     return said
 
 
