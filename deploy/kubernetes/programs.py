@@ -1,4 +1,4 @@
-"""Makes `programs.yaml`: one workload a program, all of one form. `python deploy/kubernetes/programs.py`
+"""Makes `programs.yaml`: one workload a program, all of one form. `python deploy/kubernetes/programs.py`.
 
 Each program is one process with a home of its own. `cases` keeps a store and takes as many pods as there
 are shards; `gateway` and `webhooks` keep keys; all others may lose their home. Of several pods each has
