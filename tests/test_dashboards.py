@@ -147,7 +147,7 @@ def test_grafana_does_not_find_the_dashboards_or_prometheus() -> None:
 
 NOTHING = {
     "crosstown-ops": {
-        "Critical", "Warnings", "Programs down", "Don't answer Prometheus", "Not committed",
+        "Critical", "Programs down", "Don't answer Prometheus", "Not committed",
         "What watchers failed on", "What feeds leave out", "Webhooks that take nothing",
     },
     "crosstown-agency": {"Its webhook takes nothing"},
@@ -223,7 +223,7 @@ def load(home: Path) -> Iterator[None]:
     one = Installation(home)
     pushes = Agency(url_of(one), key_of(home, "riverton-tenants"))
     reads = key_of(home, "riverton-water")
-    call(home, "key", "rotate", "riverton-tenants", "--grace", "24").ok()
+    call(home, "key", "rotate", "riverton-tenants", "--grace", "1").ok()  # so that an alert fires
     over = Event()
 
     def go_on() -> None:
@@ -270,6 +270,7 @@ def test_a_panel_stays_empty_while_everything_works(tmp_path: Path) -> None:
                 for name in ("reciprocity_events > 0", "outcome_seconds", "refused_total > 3",
                              "gateway_messages_total", "old_key_ends_timestamp_seconds"):  # fmt: skip
                     until(name, partial(told, ask, name))
+                until("an alert fires", lambda: ask("query?query=ALERTS")["result"])
                 empty = sorted(Finds(ask).empty())
                 assert not empty, "\n".join(empty)
     finally:
