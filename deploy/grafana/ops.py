@@ -80,8 +80,7 @@ def _seen() -> object:
 def _lag() -> object:
     return lines("Messages waiting, by program", "A program counts itself: one that is frozen shows "
                  "its last figure. Growing for a quarter of an hour: runbook lag-grows.",
-                 Ask("sum by (program, topic) (crosstown_lag) > 0 or sum by (program) (crosstown_lag)",
-                     "{{program}} {{topic}}"))  # fmt: skip
+                 Ask("sum by (program) (crosstown_lag)", "{{program}}"))  # fmt: skip
 
 
 def _waited() -> object:
