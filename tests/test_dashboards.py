@@ -248,12 +248,18 @@ def told(ask: Callable[..., Any], name: str) -> Any:
     return ask(f"query?query={quote('crosstown_' + name)}")["result"]
 
 
+def accepts(home: Path, words: tuple[str, ...]) -> bool:
+    """Say so; false while Kafka doesn't know its topics yet, right after the start."""
+    said = call(home, "agreements", "accept", *words)
+    return said.code != 5 and said.ok() is said
+
+
 def live(home: Path, folder: Path) -> None:
     """The sample city's half year, under its agreements."""
     for one in REPOSITORY.agreements.values():
         for party in one.parties:
-            call(home, "agreements", "accept", one.id, "--agency", party,
-                 "--by", one.stewards[party]).ok()  # fmt: skip
+            words = (one.id, "--agency", party, "--by", one.stewards[party])
+            until("it's accepted", partial(accepts, home, words))
     call(home, "publish", "riverton", *map(str, write(folder / "sample"))).ok()
     call(home, "stats", "--wait", "--timeout", "120").ok()
 
