@@ -35,6 +35,7 @@ from crosstown.home import Endpoints
 from crosstown.login import OPERATOR
 from crosstown.plan import Change, Found, TopicState, Wanted, plan
 from crosstown.registry import Registry
+from crosstown.replicas import size
 from crosstown.repository import Repository
 from crosstown.settings import Settings
 from crosstown.wanted import wanted
@@ -91,7 +92,7 @@ class Cluster:
         repository = Repository.of(self._settings)
         holding = Holding(repository.agreements.values())
         holding.hear(word_log.read(self._settings, self._endpoints))
-        return wanted(repository, now, shards, self._settings.erasure_hours, len(about.brokers),
+        return wanted(repository, now, shards, self._settings.erasure_hours, size(about),
                       self._accounts()[0] | set(also), holding.in_force(time.time_ns() // 1000))  # fmt: skip
 
     def found(self, wanted: Wanted, *, with_quotas: bool = True) -> Found:

@@ -63,6 +63,7 @@ class Elsewhere:
     def run(self) -> None:
         """Look again and again until the program is to stop."""
         while not self._program.stopping.wait(EVERY):
+            self._program.health.turn("elsewhere")
             erasures = self._erasures()
             if erasures is None or not erasures.any:
                 continue

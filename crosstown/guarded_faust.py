@@ -167,6 +167,7 @@ class Guarded:
             await self._until(starting, self.app.tables.recovery.completed.is_set)
             if not self.program.stopping.is_set():
                 self.program.ready()
+                self.program.health.must("assignment", self._why_not)
                 watchdog.start()
                 await self._until(starting, lambda: False)
         finally:
@@ -178,8 +179,14 @@ class Guarded:
     def _held(self) -> list[tuple[str, int]]:
         return [(topic, partition) for topic in self._read for partition in self.owned(topic)]
 
+    def _why_not(self) -> str:
+        if not self.app.tables.recovery.completed.is_set():
+            return "its tables aren't restored yet"
+        return "the group hasn't said yet which partitions are ours" if self.app.rebalancing else ""
+
     async def _until(self, starting: asyncio.Future[Any], done: Callable[[], bool]) -> None:
         while not self.program.stopping.is_set() and not done():
+            self.program.health.turn()
             if starting.done() and not starting.cancelled() and starting.exception() is not None:
                 raise Unavailable(f"Faust didn't start: {starting.exception()!r}")
             if self.app.should_stop:
@@ -187,6 +194,7 @@ class Guarded:
             await asyncio.sleep(0.1)
 
     async def _stop(self) -> None:
+        self.program.health.over()
         try:
             await asyncio.wait_for(self.app.stop(), PATIENCE)
         except TimeoutError:
@@ -202,6 +210,7 @@ class Guarded:
                 await self._bury(message, error)
             except Unavailable as error:
                 log.warning("waiting: %s", error)
+                self.program.health.waits("handler", str(error))
                 await asyncio.sleep(wait)
                 wait = min(LONGEST_WAIT, wait * 2)
                 continue
@@ -215,6 +224,7 @@ class Guarded:
                 await self._bury(
                     message, Refused("handler-failed", f"{type(error).__name__}: {error}")
                 )
+            self.program.health.waits("handler", "")
             return
 
     async def _bury(self, message: Message, why: Refused) -> None:

@@ -19,10 +19,12 @@ from confluent_kafka.cimpl import NewTopic
 from crosstown.errors import Stop, TimedOut, Unavailable
 from crosstown.home import Endpoints
 from crosstown.login import login
-from crosstown.replicas import in_sync, replicas
+from crosstown.replicas import in_sync, replicas, size
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
+LIBRARY: Final = logging.getLogger("librdkafka")
+"""Where the library's own lines go, so that they are lines of our logs like all others."""
 
 COMPACT: Final = {"cleanup.policy": "compact", "max.message.bytes": "1048588"}
 TIMED: Final = {"cleanup.policy": "delete", "retention.ms": str(365 * 86_400_000)}
@@ -66,6 +68,7 @@ def own_topics(
         Topic("reciprocity", 1, COMPACT),
         Topic("access", 1, EVENTS),
         Topic("webhooks", 1, COMPACT),
+        Topic("pauses", 1, COMPACT),
     ]
 
 
@@ -143,6 +146,7 @@ def client(settings: Settings, endpoints: Endpoints, **more: Any) -> dict[str, A
     return {
         "bootstrap.servers": endpoints.bootstrap,
         "log_level": 4,
+        "logger": LIBRARY,
         "topic.metadata.refresh.interval.ms": 1000,
         "reconnect.backoff.max.ms": 1000,
         "error_cb": refused,
@@ -222,7 +226,7 @@ def ensure_topics(admin: AdminClient, topics: Iterable[Topic], timeout: float = 
     """Create the topics that aren't there; `Stop` where one has another number of partitions."""
     wanted = {topic.name: topic for topic in topics}
     cluster = admin.list_topics(timeout=timeout)
-    present, brokers = cluster.topics, len(cluster.brokers)
+    present, brokers = cluster.topics, size(cluster)
     for name, topic in wanted.items():
         if name in present and len(present[name].partitions) != topic.partitions:
             raise Stop(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Final
@@ -18,8 +19,20 @@ def last_words(log: Path, since: int = 0) -> str:
             text = file.read().decode("utf-8", "replace")
             lines = [line.strip() for line in text.splitlines() if line.strip()]
     telling = [line for line in lines if any(word in line for word in TELLING)]
-    said = (telling or lines or ["it said nothing"])[-1][:300]
+    said = _plain((telling or lines or ["it said nothing"])[-1])[:300]
     return f"{said} (its log: {log})"
+
+
+def _plain(line: str) -> str:
+    """What a line says for people, where it is an object for programs (log_lines.py)."""
+    try:
+        said = json.loads(line)
+        fault = said.get("error")
+        return (
+            f"{said['message']}: {fault['type']}: {fault['message']}" if fault else said["message"]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return line
 
 
 def fate(code: int | None) -> str:

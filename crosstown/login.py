@@ -62,7 +62,9 @@ def login(settings: Settings, endpoints: Endpoints) -> dict[str, str]:
 
 
 def at_registry(settings: Settings, url: str) -> tuple[str, str] | None:
-    """Name and password for changes at the registry at `url`; None unless it is this home's own."""
+    """Name and password for changes at the registry at `url`; None unless it is known to be ours."""
+    if settings.registry_password and url == settings.registry:
+        return OPERATOR, settings.registry_password.get_secret_value()
     home = Home(settings.home)
     try:
         if url != f"http://127.0.0.1:{home.registry_port.read_text('ascii')}":

@@ -316,6 +316,11 @@ feed_state: Final = Gauge(
     "1 for where an agreement stands: waits, not begun, in force, expired, revoked, declined; else 0.",
     ["agreement", "state"],
 )
+paused: Final = Gauge(
+    "crosstown_paused",
+    "1 while intake takes nothing from an agency, since it is paused.",
+    ["agency"],
+)
 outcome_cases: Final = Gauge(
     "crosstown_outcome_cases",
     "Cases that a measure (docs/measures.md) holds for; of one agency, of two or more.",

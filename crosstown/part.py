@@ -123,6 +123,11 @@ class Part:
             self._due = time.monotonic() + PAUSE * max(1, self._exits)
             self._say(f"{self.name} {why}; starting it again")
 
+    def end_stuck(self, why: str) -> None:
+        """End it by force, since it doesn't answer any more; the next ticks start it again."""
+        self.runner.stop(timeout=0.5)
+        self._ended(why, count=False)
+
     def recycle(self) -> None:
         """End it, so that the next tick starts it with what has changed."""
         if self._launched:

@@ -128,9 +128,11 @@ def _topics(wanted: Wanted, found: Found) -> Iterator[Change]:
 
 
 def _shortens(key: str, have: str | None, want: str) -> bool:
-    """Whether Kafka would then throw away what it keeps now."""
+    """Whether Kafka would then throw away what it keeps now, or keep it with fewer copies."""
     if key == "cleanup.policy":
         return "delete" in want.split(",") and "delete" not in (have or "delete").split(",")
+    if key == "min.insync.replicas":
+        return int(want) < int(have or 1)
     if key != "retention.ms":
         return False
     now, then = float(have or -1), float(want)

@@ -7,6 +7,7 @@ from typing import Any
 from crosstown import kafka
 from crosstown.home import Endpoints, shown
 from crosstown.settings import Settings
+from crosstown.tls import trusting
 
 
 def kafka_answers(settings: Settings, timeout: float = 2.0) -> bool:
@@ -26,11 +27,12 @@ def kafka_answers(settings: Settings, timeout: float = 2.0) -> bool:
     return True
 
 
-def registry_answers(url: str, timeout: float = 2.0) -> bool:
-    """Whether a schema registry answers there (asking for a password is an answer)."""
+def registry_answers(settings: Settings, timeout: float = 2.0) -> bool:
+    """Whether the registry of the settings answers (asking for a password is an answer)."""
     import httpx
 
     try:
-        return httpx.get(f"{shown(url).rstrip('/')}/subjects", timeout=timeout).status_code < 500
+        url = f"{shown(settings.registry).rstrip('/')}/subjects"
+        return httpx.get(url, timeout=timeout, verify=trusting(settings.ca)).status_code < 500
     except httpx.HTTPError:
         return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self, cast
 from urllib.parse import quote
 
@@ -17,6 +18,7 @@ from crosstown.errors import Refused, TimedOut, Unavailable
 from crosstown.home import Endpoints, shown
 from crosstown.login import at_registry
 from crosstown.settings import Settings
+from crosstown.tls import trusting
 
 _HEADERS = {
     "Accept": "application/vnd.schemaregistry.v1+json, application/json",
@@ -47,13 +49,16 @@ class Registry:
     timeout: float = 5.0
     login: tuple[str, str] | None = field(default=None, repr=False)
     """Name and password, unless they stand in the URL."""
+    ca: Path | None = None
+    """By which certificates its own is checked; None: the system's."""
     _schemas: dict[int, str] = field(default_factory=dict)
     _client: httpx.Client | None = None
 
     @classmethod
     def at(cls, settings: Settings, endpoints: Endpoints) -> Registry:
         """The registry of an installation; at this home's own one may change things."""
-        return cls(endpoints.registry, login=at_registry(settings, endpoints.registry))
+        login = at_registry(settings, endpoints.registry)
+        return cls(endpoints.registry, login=login, ca=settings.ca)
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +171,7 @@ class Registry:
                 auth=(url.username, url.password) if url.userinfo else self.login,
                 headers=_HEADERS,
                 timeout=self.timeout,
+                verify=trusting(self.ca),
                 trust_env=not here,  # a city's web proxy doesn't reach this machine's registry
             )
         return self._client

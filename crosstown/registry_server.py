@@ -3,7 +3,8 @@
 A registration is answered when the topic holds it; after SIGKILL the same ids are served again.
 Whatever a client sends or leaves unsent, others are served: there is a bound on what one request,
 one silence and all connections together may take.
-It listens on 127.0.0.1 only; who changes something says the home's name and password (login.py).
+It listens on 127.0.0.1 unless `CROSSTOWN_REGISTRY_LISTEN` and a certificate open it to others; who
+changes something says the operator's name and password (login.py).
 Program: `python -m crosstown.registry_server`.
 """
 
@@ -17,14 +18,16 @@ import logging
 import math
 import os
 import socket
+import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from crosstown import metrics
-from crosstown.errors import Unavailable
+from crosstown import metrics, tls
+from crosstown.errors import Stop, Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.login import OPERATOR, made
 from crosstown.ports import remembered
@@ -36,6 +39,7 @@ from crosstown.settings import Settings
 log = logging.getLogger(__name__)
 
 MAX_BODY: Final = 1_000_000
+SETTING: Final = "CROSSTOWN_REGISTRY"
 SWALLOWED: Final = 50_000_000
 """How much is read and dropped after a refusal: to hang up on a sender would lose it the answer."""
 MAX_CONNECTIONS: Final = 200
@@ -50,14 +54,19 @@ TYPES: Final = frozenset((
 
 
 class Server:
-    """The registry of one Kafka cluster on one port of this machine."""
+    """The registry of one Kafka cluster on one port, of this machine's own unless `host` says otherwise."""
 
-    def __init__(self, settings: Settings, endpoints: Endpoints, port: int = 0) -> None:
+    def __init__(
+        self, settings: Settings, endpoints: Endpoints, port: int = 0, host: str = "127.0.0.1",
+        secure: ssl.SSLContext | None = None,
+    ) -> None:  # fmt: skip
         home = Home(settings.home)
-        self.login = (OPERATOR, made(home))
+        given = settings.registry_password
+        self.login = (OPERATOR, given.get_secret_value() if given else made(home))
         """Name and password of who may change something."""
         self._log = Log(settings, endpoints)
-        self._http = _Http(("127.0.0.1", port), Routes(self._log), self.login)
+        self._http = _Http((host, port), Routes(self._log), self.login, secure)
+        self._where = f"{'https' if secure else 'http'}://{host}"
         home.run.mkdir(parents=True, exist_ok=True)
         home.registry_port.write_text(str(self.port), "ascii")
         self._thread = threading.Thread(target=self._http.serve_forever, args=[0.1], daemon=True)
@@ -70,20 +79,21 @@ class Server:
     @property
     def url(self) -> str:
         """Where clients reach it."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{self._where}:{self.port}"
 
     @property
     def schemas(self) -> int:
         """How many schemas it holds."""
         return len(self._log.subjects.texts)
 
-    def start(self) -> Server:
+    def start(self, turn: Callable[[], None] = lambda: None) -> Server:
         """Read the topic to its end, then answer; raises `Unavailable`, `Stop`."""
         try:
             self._log.open()
         except BaseException:
             self.close()
             raise
+        self._http.turn = turn
         self._thread.start()
         return self
 
@@ -103,9 +113,16 @@ class _Http(ThreadingHTTPServer):
     request_queue_size = 128
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, address: tuple[str, int], routes: Routes, login: tuple[str, str]) -> None:
+    def __init__(
+        self, address: tuple[str, int], routes: Routes, login: tuple[str, str],
+        secure: ssl.SSLContext | None,
+    ) -> None:  # fmt: skip
+        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
         self.routes = routes
+        self.turn: Callable[[], None] = lambda: None
+        """Called each time that the loop comes round."""
+        self._secure = secure
         self._basic = base64.b64encode(":".join(login).encode())
         self._open: dict[socket.socket, float] = {}
         """Since when each connection keeps us waiting; infinity while we keep it waiting."""
@@ -115,6 +132,15 @@ class _Http(ThreadingHTTPServer):
         scheme, _, said = authorization.partition(" ")
         right = hmac.compare_digest(said.strip().encode("utf-8", "replace"), self._basic)
         return right and scheme.lower() == "basic"
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Take a connection; with TLS its greeting is left to its own thread, for it may never come."""
+        connection, client = super().get_request()
+        if self._secure:
+            connection = self._secure.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, client
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Remember the connection, which outlives its requests; make room for it."""
@@ -130,6 +156,7 @@ class _Http(ThreadingHTTPServer):
 
     def service_actions(self) -> None:
         """Now and then: hang up on who has been silent, or slow, for too long."""
+        self.turn()
         too_long = time.monotonic() - SILENCE
         for connection, since in self._waits():
             if since < too_long:
@@ -262,6 +289,8 @@ def _error(code: int, message: str) -> dict[str, Any]:
 def _listening(settings: Settings, endpoints: Endpoints) -> Server:
     """A server on the port that the supervisor names; else that of last time, else a free one."""
     named = os.environ.get("CROSSTOWN_REGISTRY_PORT", "")
+    if settings.registry_listen and not named:
+        return _open_to_others(settings, endpoints)
     port = int(named or remembered(Home(settings.home).registry_port))
     try:
         return Server(settings, endpoints, port)
@@ -270,11 +299,25 @@ def _listening(settings: Settings, endpoints: Endpoints) -> Server:
                           mend="end what listens there, or name another CROSSTOWN_REGISTRY_PORT") from None  # fmt: skip
 
 
+def _open_to_others(settings: Settings, endpoints: Endpoints) -> Server:
+    """A server where the settings say; `Stop` where passwords would go over the network in the clear."""
+    host, port = tls.place(settings.registry_listen, f"{SETTING}_LISTEN")
+    secure = tls.serving(settings.registry_cert, settings.registry_key, SETTING)
+    if secure is None and not tls.is_loopback(host):
+        raise Stop(f"{SETTING}_LISTEN {settings.registry_listen} is open to other machines, without TLS",
+                   mend=f"give {SETTING}_CERT and {SETTING}_KEY")  # fmt: skip
+    try:
+        return Server(settings, endpoints, port, host, secure)
+    except OSError as error:
+        raise Unavailable(f"the schema registry can't listen on {host}:{port}: {error.strerror}",
+                          mend=f"end what listens there, or name another {SETTING}_LISTEN") from None  # fmt: skip
+
+
 def _run(program: Program) -> None:
     server = _listening(program.settings, program.endpoints)
     metrics.schemas.set_function(lambda: server.schemas)
     try:
-        server.start()
+        server.start(program.health.turn)
         program.ready(url=server.url)
         program.stopping.wait()
     finally:

@@ -158,7 +158,7 @@ def _looked_at(settings: Settings, one: Process) -> Process:
         case "broker" if settings.bootstrap:
             answers = kafka_answers(settings)
         case "registry" if settings.registry:
-            answers = registry_answers(settings.registry)
+            answers = registry_answers(settings)
         case _:
             return one
     return Process(one.name, state="running" if answers else "failed")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -48,6 +49,17 @@ class Settings(BaseSettings):
     """Kafka bootstrap servers of a cluster of your own; empty: the embedded broker."""
     registry: str = ""
     """URL of a Confluent-compatible schema registry; empty: the embedded one."""
+    registry_password: SecretStr | None = None
+    """The operator's password at Crosstown's own registry; unset: the home's own, made once."""
+    registry_listen: str = ""
+    """Where that registry listens as a program of its own, host:port; empty: 127.0.0.1, on a port that
+    it keeps. What `crosstown up` starts stays on this machine."""
+    registry_cert: Path | None = None
+    """The registry's certificate chain (PEM); with it and its key it speaks HTTPS."""
+    registry_key: Path | None = None
+    """The certificate's private key (PEM)."""
+    ca: Path | None = None
+    """Certificates (PEM) by which the registry's own is checked; unset: the system's."""
     kafka: dict[str, str] = Field(default_factory=dict)
     """More librdkafka settings for every client, as a JSON object (security.protocol, ...)."""
     partitions: int = Field(default=1, ge=1)
@@ -93,6 +105,13 @@ class Settings(BaseSettings):
     """An ssh_config(5) by which batches go out over SFTP; unset: that of the user who calls."""
     reciprocity_minutes: float = Field(default=60.0, gt=0)
     """How often the figures of what each agency gives and gets are found anew, at most."""
+    metrics: str = ""
+    """Where a program serves its metrics and probes, host:port; empty: a free port of 127.0.0.1."""
+    log: Literal["text", "json"] = "text"
+    """How the programs' log lines look: for people, or one JSON object a line."""
+    traces: str = ""
+    """Where an OpenTelemetry collector takes traces (OTLP over HTTP), e.g. http://127.0.0.1:4318; empty:
+    nothing is traced."""
     timezone: str = ""
     """Overrides the city's time zone in what people read; empty: the jurisdiction's own."""
 

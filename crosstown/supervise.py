@@ -6,6 +6,7 @@ supervisor a home (a lock); what a killed one left behind is ended before anythi
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,9 @@ from crosstown import living
 from crosstown.broker import Broker
 from crosstown.client_file import write_client
 from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.health.health import Health
+from crosstown.health.pulse import Pulse
+from crosstown.health.room import no_room
 from crosstown.home import Endpoints, Home
 from crosstown.lock import Lock
 from crosstown.lookout.lookout import Lookout
@@ -49,6 +53,9 @@ OUTSIDE_PATIENCE: Final = 15.0
 """Seconds in which a cluster or registry of one's own must have answered once."""
 
 
+FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
 class RunsAlready(Stop):
     """Another supervisor has this home."""
 
@@ -75,8 +82,13 @@ class Supervisor:
         self.settings = settings
         self.home = Home(settings.home).make()
         self.stopping = threading.Event()
-        self.say = say
+        self.say = say = _on_any_disk(say)
         self._ready = ready
+        self._pulse = Pulse()
+        self._full = ""
+        self._health = Health()
+        self._health.must("processes", self._not_running)
+        self._health.must("disk", lambda: no_room(self.home.path))
         self._prepare = prepare
         self._prepared: int | CrosstownError | None = None
         self._known: list[str] = []
@@ -90,7 +102,7 @@ class Supervisor:
             else Outside("broker", lambda: kafka_answers(settings))
         )
         self._registry: Part | Outside = (
-            Outside("registry", lambda: registry_answers(settings.registry))
+            Outside("registry", lambda: registry_answers(settings))
             if settings.registry
             else Part("registry", self._program("registry", registry), say)
         )
@@ -117,6 +129,8 @@ class Supervisor:
         Raises `RunsAlready`; `Stop` or `Unavailable` where it can't start at all.
         """
         self._known = sorted(Repository.of(self.settings).contracts)
+        if full := no_room(self.home.path):
+            raise Unavailable(full, mend="make room there, or name another home: --home")
         lock = Lock(self.home.run / "up.lock")
         while not lock.acquire():  # another supervisor has it, or `down` for the moment
             if supervisor(self.home):
@@ -127,7 +141,7 @@ class Supervisor:
             if living.end_orphans(self.home.path):
                 self.say("ended what an earlier run had left behind")
             self._port = self._registry_port()
-            with serving_metrics() as url:
+            with serving_metrics(self.settings, self._health) as url:
                 self._keep_running(url)
         finally:
             self._end()
@@ -141,21 +155,60 @@ class Supervisor:
         threading.Thread(
             target=lookout.run, args=[self.stopping], name="lookout", daemon=True
         ).start()
+        threading.Thread(
+            target=self._pulse.run, args=[self.stopping, self._asked], name="pulse", daemon=True
+        ).start()
         ready = False
         while not self.stopping.wait(0.05):
+            self._health.turn()
             before = self.endpoints
-            self._broker.tick(may_start=True)
-            self._registry.tick(may_start=self._broker.state == "running")
-            may_start = self._base_runs and isinstance(self._prepared, int)
+            room = self._room()
+            self._broker.tick(may_start=room)
+            self._registry.tick(may_start=room and self._broker.state == "running")
+            may_start = room and self._base_runs and isinstance(self._prepared, int)
             for part in self._programs:
                 part.tick(may_start=may_start)
+            self._end_silent()
+            self._say_why_not()
             self._write(metrics_url)
             if self.endpoints != before:
                 self._moved(before)
             self._check_start(time.monotonic() - began)
             if not ready and all(part.state == "running" for part in self.parts):
                 ready = True
+                self._health.begin()
                 self._ready()
+
+    def _room(self) -> bool:
+        """Whether the disk has room; while it hasn't nothing is started, so nothing is given up."""
+        why = no_room(self.home.path)
+        if bool(why) != bool(self._full):
+            self.say(f"{why}: nothing is started until there is room" if why else "there is room again")  # fmt: skip
+        self._full = why
+        return not why
+
+    def _say_why_not(self) -> None:
+        """Who would be started again, but for the disk, says so."""
+        for part in self.parts if self._full else ():
+            if part.state == "restarting":
+                part.why = f"{self._full}; it starts again when there is room"
+
+    def _asked(self) -> dict[int, str]:
+        """Whom to ask whether it lives: processes of ours that serve probes."""
+        parts = [self._registry, *self._programs]
+        return {part.pid: part.metrics for part in parts if part.pid and part.metrics}
+
+    def _end_silent(self) -> None:
+        """End what was asked in vain for too long; it's started again."""
+        for part in (self._registry, *self._programs):
+            if isinstance(part, Part) and self._pulse.silent(part.pid):
+                part.end_stuck("didn't answer any more and was ended")
+
+    def _not_running(self) -> str:
+        """Which parts don't run now."""
+        return ", ".join(
+            f"{one.name} is {one.state}" for one in self.parts if one.state != "running"
+        )
 
     @property
     def _base_runs(self) -> bool:
@@ -212,11 +265,19 @@ class Supervisor:
         now = describe(self.parts, self.endpoints, shards, metrics_url)
         if now != self._written:
             measure(self.parts)
-            write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
-            write_json(self.home, SCRAPED, scraped(now["metrics"]))
-            if now["bootstrap"] != self._written.get("bootstrap"):
-                write_client(self.home, self.settings, self.endpoints)
+            try:
+                self._write_down(now)
+            except OSError:  # a full disk; it is written once there is room
+                if self._written:
+                    return
+                raise
             self._written = now
+
+    def _write_down(self, now: dict[str, Any]) -> None:
+        write_json(self.home, "up", {**now, "supervisor": self._me, "contracts": self._known})
+        write_json(self.home, SCRAPED, scraped(now["metrics"]))
+        if now["bootstrap"] != self._written.get("bootstrap"):
+            write_client(self.home, self.settings, self.endpoints)
 
     def _program(self, name: str, module: str) -> RunningProgram:
         def env() -> dict[str, str]:
@@ -225,6 +286,7 @@ class Supervisor:
             shards = self._prepared if isinstance(self._prepared, int) else self.settings.partitions
             return {
                 "CROSSTOWN_HOME": str(self.settings.home),
+                "CROSSTOWN_METRICS": "",  # that port is ours; each program has a free one
                 "CROSSTOWN_PARTITIONS": str(shards),
                 "CROSSTOWN_REGISTRY_PORT": str(self._port),
                 "CROSSTOWN_SUPERVISED": "1",
@@ -238,3 +300,16 @@ class Supervisor:
         port = remembered(file)
         file.write_text(str(port), "utf-8")
         return port
+
+
+def _on_any_disk(say: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, where the log may lie on a disk that is full: nobody ends because it can't be said."""
+
+    def said(what: str) -> None:
+        try:
+            say(what)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+
+    return said

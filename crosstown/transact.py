@@ -110,6 +110,10 @@ class Ownership:
     """Whether nothing was there to do when it was last asked for."""
     began: float = 0.0
     """When the first message of the last batch came, seconds of a steady clock."""
+    reached: set[tuple[str, int]] = field(default_factory=set)
+    """Partitions that were read to their end once since they are ours."""
+    paused: set[tuple[str, int]] = field(default_factory=set)
+    """Those of ours from which nothing is taken now."""
     joined: bool = False
     """Whether the group has said what is ours, if only that it is nothing yet."""
 
@@ -123,7 +127,29 @@ class Ownership:
         """These are no longer ours."""
         gone = {(tp.topic, tp.partition) for tp in partitions}
         self.owned -= gone
+        self.reached -= gone
+        self.paused -= gone
         self.batch[:] = [m for m in self.batch if (m.topic(), m.partition()) not in gone]
+
+    def lost(self, partitions: list[TopicPartition]) -> None:
+        """The group took these away, since it didn't hear from us for too long."""
+        self.joined = False
+        self.lose(partitions)
+
+    def pause(self, holds: Callable[[str], bool]) -> None:
+        """Take nothing from the topics that `holds` names; of others what waited is taken again."""
+        wanted = {tp for tp in self.owned if holds(tp[0])}
+        for ask, these in (
+            (self.consumer.pause, wanted - self.paused),
+            (self.consumer.resume, self.paused - wanted),
+        ):
+            if these:
+                ask([TopicPartition(*tp) for tp in these])
+        self.paused = wanted
+
+    def why_not(self) -> str:
+        """Why there is nothing to work on; empty where the group has said what is ours."""
+        return "" if self.joined else "the group hasn't said yet which partitions are ours"
 
     def still(self, offsets: Iterable[TopicPartition]) -> None:
         """Hear the group's news without taking messages; `Lost` unless all are still ours."""
@@ -137,7 +163,8 @@ class Ownership:
             self.consumer.seek(
                 TopicPartition(message.topic(), message.partition(), message.offset())
             )
-        again = self.consumer.assignment()
+        again = [tp for tp in self.consumer.assignment()
+                 if (tp.topic, tp.partition) not in self.paused]  # fmt: skip
         if again:
             self.consumer.resume(again)
         if not all((tp.topic, tp.partition) in self.owned for tp in offsets):
@@ -153,6 +180,7 @@ class Transaction:
             transaction_timeout_ms=10_000, message_max_bytes=2_000_000, linger_ms=5,
         )  # fmt: skip
         self._name = program.name
+        self._health = program.health
         self._ownership = ownership
         self._producer: Producer | None = None
 
@@ -162,19 +190,23 @@ class Transaction:
         Must come before committed offsets are read. Waits while the broker is away.
         """
         while self._producer is None:
+            self._health.turn()
             producer = Producer(self._config)
             try:
                 producer.init_transactions(CALL)
             except KafkaException as error:
                 log.warning("waiting for the transaction coordinator: %s", error.args[0].str())
+                self._health.waits("coordinator", f"Kafka's transactions: {error.args[0].str()}")
                 self._ownership.still(())
             else:
                 self._producer = producer
+                self._health.waits("coordinator", "")
 
     def committed(self, partitions: list[TopicPartition]) -> dict[tuple[str, int], int]:
         """The group's committed offsets, 0 where there is none; waits while the broker is away."""
         self.open()
         while True:
+            self._health.turn()
             try:
                 found = self._ownership.consumer.committed(partitions, timeout=CALL)
             except KafkaException as error:
@@ -192,6 +224,7 @@ class Transaction:
         made: list[Output] = []
         fresh = _kept(outputs, made)
         while True:
+            self._health.turn()
             self.open()
             try:
                 self._attempt(chain(tuple(made), fresh), offsets)
@@ -282,10 +315,35 @@ def _patiently(call: Callable[[], None]) -> None:
     return call()
 
 
+class Holding(Protocol):
+    """Says from which topics nothing is to be taken now."""
+
+    def look(self) -> None:
+        """Take in what was said since; doesn't wait."""
+
+    def holds(self, topic: str) -> bool:
+        """Whether nothing is to be taken from it."""
+
+
+class _NoPauses:
+    def look(self) -> None:
+        """Nothing is ever said."""
+
+    def holds(self, topic: str) -> bool:
+        """Nothing is held back."""
+        del topic
+        return False
+
+
 def run_stateless(
-    program: Program, pattern: str, work: Callable[[list[Message]], Iterable[Output]], slot: int
-) -> None:
-    """Work through all topics that match `pattern` until the program is told to stop."""
+    program: Program, pattern: str, work: Callable[[list[Message]], Iterable[Output]], slot: int,
+    pauses: Holding | None = None,
+) -> None:  # fmt: skip
+    """Work through all topics that match `pattern` until the program is told to stop.
+
+    What lies in topics that `pauses` holds waits there.
+    """
+    pauses = pauses or _NoPauses()
     calm_collector()
     consumer = _consumer(program, slot)
     ownership = Ownership(consumer, program.stopping)
@@ -293,18 +351,26 @@ def run_stateless(
 
     def assigned(_: Consumer, partitions: list[TopicPartition]) -> None:
         ownership.gain(partitions)
+        if any(pauses.holds(tp.topic) for tp in partitions):  # before the first message comes
+            consumer.incremental_assign(partitions)
+            ownership.pause(pauses.holds)
 
     def revoked(_: Consumer, partitions: list[TopicPartition]) -> None:
         ownership.lose(partitions)
 
+    def lost(_: Consumer, partitions: list[TopicPartition]) -> None:
+        ownership.lost(partitions)
+
     def to_read(client: Consumer) -> list[tuple[str, int]]:
         topics = client.list_topics(timeout=5).topics if ownership.idle else {}
-        return [(t, p) for t in topics if re.match(pattern, t) for p in topics[t].partitions]
+        return [(t, p) for t in topics if re.match(pattern, t) and not pauses.holds(t)
+                for p in topics[t].partitions]  # fmt: skip
 
     watchdog = Watchdog(program, to_read, STALL, lone=True)
+    program.health.must("assignment", ownership.why_not)
     try:
         transaction.open()
-        consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=lost)
         watchdog.start()
         program.ready()
         while not program.stopping.is_set() and not ownership.joined:
@@ -312,8 +378,10 @@ def run_stateless(
         # A static member is first given what it had before, without the topics that came since
         # (KAFKA-12759); one that is known, and leads the group, is heard when it asks again.
         consumer.unsubscribe()
-        consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=revoked)
+        consumer.subscribe([pattern], on_assign=assigned, on_revoke=revoked, on_lost=lost)
         while not program.stopping.is_set():
+            pauses.look()
+            ownership.pause(pauses.holds)
             _work_off(gather(program, ownership), transaction, ownership, work)
     except Lost:
         return
@@ -364,9 +432,11 @@ def run_sharded(program: Program, topic: str, make: Callable[[int], Shard], slot
     ownership = Ownership(consumer, program.stopping)
     shards = _Shards(program, ownership, make)
     watchdog = Watchdog(program, lambda _: _idle(ownership, topic, shards.held), STALL, lone=True)
+    program.health.must("assignment", ownership.why_not)
+    program.health.must("restored", shards.why_not)
     try:
         consumer.subscribe(
-            [topic], on_assign=shards.gain, on_revoke=shards.lose, on_lost=shards.lose
+            [topic], on_assign=shards.gain, on_revoke=shards.lose, on_lost=shards.lost
         )
         watchdog.start()
         program.ready()
@@ -419,6 +489,18 @@ class _Shards:
         self._ownership.lose(partitions)
         for tp in partitions:
             self._drop(tp.partition, discard=True)
+
+    def lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """The group took these away."""
+        self.lose(consumer, partitions)
+        self._ownership.lost(partitions)
+
+    def why_not(self) -> str:
+        """Which shards aren't restored yet; empty: all are."""
+        reached = {partition for _, partition in self._ownership.reached.copy()}
+        left = [p for p, one in sorted(self.held.copy().items())
+                if one.restoring and p not in reached]  # fmt: skip
+        return f"not restored yet: shards {', '.join(map(str, left))}" if left else ""
 
     def keep(self, *, last: bool = False) -> None:
         """There is nothing to do, or the program ends in order: what is folded and committed is kept."""
@@ -516,6 +598,8 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
 
     Raises `Unavailable` where the consumer can't go on (fenced, no rights): the process must end.
     """
+    program.health.turn()
+    program.health.takes(something=False)
     consumer = ownership.consumer
     batch = ownership.batch = []
     ended: set[tuple[str, int]] = set()
@@ -531,6 +615,7 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
                 ended.discard((message.topic(), message.partition()))
             elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - its only name
                 ended.add((message.topic(), message.partition()))
+                ownership.reached.add((message.topic(), message.partition()))
             else:
                 _news(program, error)
         if not until:
@@ -542,6 +627,8 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
         asked, wait = CHUNK, max(wait, 0)
     ownership.batch = []
     ownership.idle = not batch
+    program.health.takes(something=bool(batch))
+    program.health.turn()
     _count(program, consumer, batch)
     for topic, partition in ended:  # what is left behind the last message are markers
         metrics.lag.labels(program.name, topic, partition).set(0)

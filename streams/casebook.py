@@ -57,9 +57,11 @@ def run(program: Program) -> None:
             except Unavailable as error:
                 log.warning("waiting: %s -> %s", error, error.mend)
                 metrics.waiting.labels(program.name).set(1)
-                program.stopping.wait(PATIENCE)
+                program.health.waits("database", str(error))
+                program.rest(PATIENCE)
                 continue
             metrics.waiting.labels(program.name).set(0)
+            program.health.waits("database", "")
             consumer.assign([TopicPartition(t, p, at.get((roles[t], p), 0)) for t, p in partitions])
             _follow(program, ownership, casebook, roles)
             casebook.close()
@@ -88,7 +90,8 @@ def _follow(
         except Unavailable as error:
             log.warning("waiting: %s", error)
             metrics.waiting.labels(program.name).set(1)
-            program.stopping.wait(PATIENCE)
+            program.health.waits("database", str(error))
+            program.rest(PATIENCE)
             return
         metrics.casebook_applied.inc(len(batch))
 

@@ -12,6 +12,7 @@ from typing import Any
 from confluent_kafka import Message
 
 from crosstown import generation, kafka, metrics
+from crosstown.cases import Change
 from crosstown.codec import frame
 from crosstown.completeness.counted import ASIDE
 from crosstown.dead_letter import dead_letter
@@ -25,6 +26,8 @@ from crosstown.program import Program, main
 from crosstown.repository import Repository
 from crosstown.state_store import StateStore, clear
 from crosstown.timeline import message_bytes
+from crosstown.traced import Traced
+from crosstown.traces import traces_of
 from crosstown.transact import Output, Shard, run_sharded
 
 log = logging.getLogger(__name__)
@@ -42,8 +45,9 @@ class CaseShard(Shard):
 
     def __init__(
         self, partition: int, live: Generation, program: Program, key: Key, store: StateStore, *,
-        events: int, every: float, letters: bool = True,
+        events: int, every: float, letters: bool = True, traced: Traced | None = None,
     ) -> None:  # fmt: skip
+        self._traced = traced
         self._letters = letters
         self._topic = live.timelines
         self._partition = partition
@@ -103,7 +107,9 @@ class CaseShard(Shard):
             if value is None:
                 self._forget(key)
             else:
-                self._say(key, value)
+                record = self._say(key, value)
+                if self._traced is not None:
+                    self._traced.take(message, record)
         except Unavailable:  # the local store's, not the message's fault
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
@@ -118,6 +124,8 @@ class CaseShard(Shard):
         """The state is restored: nothing of it is to be told again."""
         for city in self._cities.values():
             city.settle()
+        if self._traced is not None:
+            self._traced.end(told=False)
         self._gauge()
 
     def outputs(self, version: int) -> Iterator[Output]:
@@ -133,29 +141,46 @@ class CaseShard(Shard):
                     change.jurisdiction, change.record, change.case_id, version, change.case
                 )
                 said, here = said + 1, here + (change.case is not None)
-                yield Output(self._topic, key, self._frame + body, self._partition)
+                headers = self._of_trace(city, change)
+                yield Output(self._topic, key, self._frame + body, self._partition, headers)
         for city in self._cities.values():
             metrics.regrouped.labels("merged").inc(city.city.merged)
             metrics.regrouped.labels("split").inc(city.city.split)
             city.city.merged = city.city.split = 0
+        if self._traced is not None:
+            self._traced.end(told=True)
         metrics.timelines.labels("timeline").inc(here)
         metrics.timelines.labels("pointer").inc(said - here)
         self._gauge()
 
-    def _say(self, key: bytes, value: bytes) -> None:
+    def _of_trace(self, city: Neighbourhoods, change: Change) -> list[tuple[str, bytes]] | None:
+        """The header of what was traced, on what is told of its record or heads its case."""
+        if self._traced is None:
+            return None
+        records = city.city.records
+
+        def concerns(record: str) -> bool:
+            head = records[record].told if record in records else None
+            return record == change.record or (head is not None and head.name == change.record)
+
+        return self._traced.headers(concerns)
+
+    def _say(self, key: bytes, value: bytes) -> str:
+        """Take it in; the record that it is of, empty where none is told of."""
         fields, end = read_prefix(value, FRAME)
         known_at, at = read_long(value, end)
         content = content_of(key)
         if fields["type"].startswith(RESERVED):
             self._words.append((content, known_at, value[FRAME : at + 1]))
             self._hear_of_erasure(fields, content, known_at)
-            return
+            return ""
         if fields["type"].startswith(ASIDE):
-            return
+            return ""
         envelope = value[FRAME : at + 1]
         self._city(fields["jurisdiction"]).say(
             content, fields, envelope, end - FRAME, known_at, value[at] >> 1
         )
+        return str(fields["record"])
 
     def _city(self, jurisdiction: str) -> Neighbourhoods:
         city = self._cities.get(jurisdiction)
@@ -245,6 +270,8 @@ def fold(program: Program, live: Generation, *, letters: bool = True) -> None:
     key = Key(program.home.erasure_key(settings))
     topic_id = kafka.topic_id(settings, program.endpoints, live.accepted)
 
+    traces = traces_of(settings, program.name)
+
     def make(partition: int) -> CaseShard:
         path = program.home.state / f"{group}-{partition}-{settings.slot}.sqlite"
         store = StateStore(path, f"{live.accepted} {topic_id} {key.fingerprint}")
@@ -252,9 +279,14 @@ def fold(program: Program, live: Generation, *, letters: bool = True) -> None:
         return CaseShard(
             partition, live, program, key, store, events=settings.memory_events,
             every=settings.keep_seconds, letters=letters,
+            traced=Traced(traces, "cases") if traces is not None else None,
         )  # fmt: skip
 
-    run_sharded(program, live.accepted, make, slot=settings.slot)
+    try:
+        run_sharded(program, live.accepted, make, slot=settings.slot)
+    finally:
+        if traces is not None:
+            traces.close()
 
 
 if __name__ == "__main__":

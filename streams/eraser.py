@@ -26,6 +26,8 @@ from crosstown.sweep import scan
 from crosstown.transact import Output, Shard, run_sharded
 
 FRAME = 5
+LOOKS = 3_600.0
+"""Seconds that one look through all other topics may take."""
 
 
 class Sweep(Shard):
@@ -89,6 +91,7 @@ def run(program: Program) -> None:
 
     contracts = Repository.of(program.settings)
     elsewhere = Elsewhere(program, contracts, live, lambda: next(iter(erasures.values()), None))
+    program.health.patience(LOOKS, "elsewhere")
     thread = threading.Thread(target=elsewhere.run, daemon=True)
     thread.start()
     run_sharded(

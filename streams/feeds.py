@@ -37,6 +37,8 @@ from crosstown.program import Program, main
 from crosstown.registry import Registry
 from crosstown.repository import Repository
 from crosstown.sweep import messages
+from crosstown.traceparent import Parent
+from crosstown.traces import LINKS, Span, Traces, parent_of, traces_of
 from crosstown.transact import STALL, Output, Ownership, calm_collector, gather
 from crosstown.watchdog import Watchdog
 
@@ -50,7 +52,10 @@ PAUSE: Final = 1.0
 class Feeds:
     """All feeds, from the log's beginning until a contract's or agreement's file changes."""
 
-    def __init__(self, program: Program, repository: Repository, aside: Collection[str]) -> None:
+    def __init__(
+        self, program: Program, repository: Repository, aside: Collection[str],
+        traces: Traces | None,
+    ) -> None:  # fmt: skip
         settings, endpoints = program.settings, program.endpoints
         agreements = [one for name, one in repository.agreements.items() if name not in aside]
         self._program = program
@@ -82,6 +87,9 @@ class Feeds:
         self._told_to = 0
         self._oldest = 0
         self._following = False
+        self._traces = traces
+        self._after: list[Parent] = []
+        """What of the messages since the last telling is traced."""
 
     def close(self) -> None:
         """Give up the connections."""
@@ -94,6 +102,7 @@ class Feeds:
         """Fold what was told before and all that was accepted, without telling anything."""
         self._writing.open()  # first: what an earlier writer left open is settled then
         for one in told_before(self._program.settings, self._program.endpoints):
+            self._program.health.turn()
             self._told_to = one.offset + 1
             if one.agreement in self._agreements:
                 self._sharing.delivered(one.agreement, one.thing, one.number, one.digest)
@@ -107,6 +116,7 @@ class Feeds:
             ):
                 if self._program.stopping.is_set():
                     return
+                self._program.health.turn()
                 self._fold(message)
             metrics.restored.labels(self._program.name, partition).set(1)
 
@@ -130,7 +140,9 @@ class Feeds:
         try:
             while not self._program.stopping.is_set():
                 self._tell()
+                self._after.clear()
                 self._following = True
+                self._program.health.waits("log", "")
                 self._oldest = 0
                 for message in gather(self._program, self._ownership):
                     self._fold(message)
@@ -150,6 +162,10 @@ class Feeds:
         """Take one message in; bytes that intake didn't write are the case program's dead letter."""
         self._at[message.partition()] = message.offset() + 1
         self._oldest = self._oldest or kafka.stamp_of(message)
+        if self._traces is not None and self._following:
+            parent = parent_of(message.headers())
+            if parent is not None and len(self._after) < LINKS:
+                self._after.append(parent)
         value = message.value()
         try:
             contract = self._asked(message)
@@ -166,19 +182,24 @@ class Feeds:
                 return self._contract_of(message)
             except Unavailable as error:
                 log.warning("waiting: %s", error)
-                self._program.stopping.wait(PAUSE)
+                self._program.health.waits("registry", str(error))
+                self._program.rest(PAUSE)
+                self._program.health.waits("registry", "")
         return UNKNOWN
 
     def _tell(self) -> None:
         """Write all that receivers must hear now, piece by piece; between two the parties are heard."""
         while not self._program.stopping.is_set():
+            self._program.health.turn()
             try:
                 now = self._carrying_out.hear()
                 told = piece(self._sharing.outputs(now))
             except Unavailable as error:  # nothing is lost by asking again
                 log.warning("waiting: %s", error)
-                self._program.stopping.wait(PAUSE)
+                self._program.health.waits("agreements", str(error))
+                self._program.rest(PAUSE)
                 continue
+            self._program.health.waits("agreements", "")
             if not told:
                 return self._commit()
             self._write(told, now)
@@ -187,18 +208,40 @@ class Feeds:
     def _write(self, told: list[Told], now: int) -> None:
         """Into the access log what can be read at the broker from then on, then the feeds' transaction."""
         outputs = []
+        spans = self._spans(told)
         for one in told:
             agreement = self._agreements[one.agreement]
             try:
                 value = framed(self._carrying_out.schema_ids[one.agreement], one.value)
             except Refused as error:  # no number may be left out
                 raise SetAside(one.agreement, error) from None
-            outputs.append(Output(agreement.topic, str(one.number).encode(), value, 0))
+            span = spans.get(one.agreement)
+            headers = None if span is None else [span.header]
+            outputs.append(Output(agreement.topic, str(one.number).encode(), value, 0, headers))
             noted = self._delivered.encode({"number": one.number, "digest": one.digest, "at": now})
             outputs.append(Output(DELIVERED, key_of(one.agreement, one.thing), noted, 0))
         self._log_access(told)
         self._writing.write(outputs, lambda: self._went_in(told[-1]))
+        for span in spans.values():
+            span.end()
         self._count(told, now)
+
+    def _spans(self, told: list[Told]) -> dict[str, Span]:
+        """A span an agreement, each of a trace of its own: receivers can't compare what they got by it.
+
+        It names what was traced of the messages that were read since the last telling.
+        """
+        if self._traces is None or not self._after:
+            return {}
+        numbers: dict[str, list[int]] = {}
+        for one in told:
+            numbers.setdefault(one.agreement, []).append(one.number)
+        begun = {
+            name: self._traces.begin_after("feed", self._after, agreement=name, first=these[0],
+                                           last=these[-1], messages=len(these))
+            for name, these in numbers.items()
+        }  # fmt: skip
+        return {name: span for name, span in begun.items() if span is not None}
 
     def _log_access(self, told: list[Told]) -> None:
         """Say in the access log what receivers can read at the broker once this is written."""
@@ -244,12 +287,15 @@ def run(program: Program) -> None:
     calm_collector()
     files = ContractFiles(program.settings)
     repository = files.read()
+    traces = traces_of(program.settings, program.name)
     program.ready()
     aside: set[str] = set()
     while not program.stopping.is_set():
         try:
+            program.health.turn()
+            program.health.waits("log", "what was told before is being read")
             _until_moved(program)
-            with closing(Feeds(program, repository, aside)) as feeds:
+            with closing(Feeds(program, repository, aside, traces)) as feeds:
                 feeds.restore()
                 changed = feeds.follow(files)
             if changed is not None:
@@ -263,7 +309,10 @@ def run(program: Program) -> None:
             aside.add(error.agreement)
         except (Unavailable, KafkaException) as error:
             log.warning("beginning anew: %s", error)
-            program.stopping.wait(PAUSE)
+            program.health.waits("log", f"beginning anew: {error}")
+            program.rest(PAUSE)
+    if traces is not None:
+        traces.close()
 
 
 def _until_moved(program: Program) -> None:
@@ -273,7 +322,8 @@ def _until_moved(program: Program) -> None:
         if live.old is None or live.old.base == live.base:
             return
         log.info("waiting for crosstown rebuild to finish copying")
-        program.stopping.wait(PAUSE)
+        program.health.waits("log", "crosstown rebuild hasn't finished copying")
+        program.rest(PAUSE)
 
 
 if __name__ == "__main__":

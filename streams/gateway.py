@@ -30,6 +30,7 @@ from crosstown.gateway.listening import Address, address, listening, load
 from crosstown.gateway.publishing import Contracts, Publishing
 from crosstown.keys import KeyFile, KeysNow
 from crosstown.program import Program, main
+from crosstown.traces import traces_of
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ async def _serve(program: Program, at: Address, delivery: Delivery) -> None:
     keys = KeysNow(KeyFile(program.home.keys))
     contracts = _contracts(program)
     entry = Entry(keys, contracts.declared)
-    publishing = Publishing(contracts, entry, delivery, program.settings.gateway_rate)
+    traces = traces_of(program.settings, program.name)
+    publishing = Publishing(contracts, entry, delivery, program.settings.gateway_rate, traces)
 
     def not_ready() -> str:
         try:
@@ -107,7 +109,9 @@ async def _look_after(
 ) -> None:
     """Look now and then whether events could be sent, and for a renewed certificate, until the end."""
     certified = _certified(program)
+    program.health.must("publishing", lambda: delivery.away or delivery.unregistered)
     while not program.stopping.is_set() and not delivery.fatal and not fatal():
+        program.health.turn()
         await asyncio.to_thread(delivery.look)
         if at.tls and certified != (certified := _certified(program)):
             try:

@@ -11,7 +11,7 @@ from crosstown.program import Program, main
 def run(program: Program) -> None:
     """The cluster, the contracts, the disk -> metrics."""
     program.ready()
-    Lookout(program.settings, lambda: program.endpoints).run(program.stopping)
+    Lookout(program.settings, lambda: program.endpoints).run(program.stopping, program.health.turn)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ from crosstown.reciprocity.report import report
 
 log = logging.getLogger(__name__)
 
+ROUND: Final = 3_600.0
+"""Seconds that finding the figures may take: all that was ever accepted is read for it."""
 PAUSE: Final = 5.0
 """Seconds between two tries where something needed is away."""
 AT_MOST: Final = 20
@@ -32,6 +34,7 @@ AT_MOST: Final = 20
 def run(program: Program) -> None:
     """accepted, delivered, agreements, the casebook -> balances -> reciprocity, one transaction a round."""
     program.ready()
+    program.health.patience(ROUND)
     outcomes = OutcomesShown()
     while not program.stopping.is_set():
         began = time.monotonic()
@@ -44,14 +47,16 @@ def run(program: Program) -> None:
         except (Unavailable, Stop, KafkaException) as error:  # a broker may go in any call
             log.warning("waiting: %s", error)
             metrics.waiting.labels(program.name).set(1)
-            program.stopping.wait(PAUSE)
+            program.health.waits("figures", str(error))
+            program.rest(PAUSE)
             continue
         metrics.waiting.labels(program.name).set(0)
+        program.health.waits("figures", "")
         measure(found.balances)
         took = time.monotonic() - began
         log.info("%d balances in %.1f s, %d are others than before",
                  len(found.balances), took, written)  # fmt: skip
-        program.stopping.wait(max(program.settings.reciprocity_minutes * 60, AT_MOST * took))
+        program.rest(max(program.settings.reciprocity_minutes * 60, AT_MOST * took))
 
 
 def measure(balances: Iterable[Balance]) -> None:

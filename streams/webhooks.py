@@ -50,7 +50,10 @@ def run(program: Program) -> None:
                     couriers.tend()
                 except Unavailable as error:
                     log.warning("waiting: %s", error)
-                program.stopping.wait(LOOK_EVERY)
+                    program.health.waits("agreements", str(error))
+                else:
+                    program.health.waits("agreements", "")
+                program.rest(LOOK_EVERY)
         finally:
             couriers.stop(PATIENCE)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -31,7 +32,7 @@ from crosstown.plan import Found, TopicState, plan
 from crosstown.prepare import prepare
 from crosstown.refusals import refusal, refusals
 from crosstown.registry_server import Server
-from crosstown.replicas import in_sync, replicas
+from crosstown.replicas import in_sync, replicas, size
 from crosstown.repository import Repository
 from crosstown.settings import Settings
 from crosstown.wanted import wanted
@@ -405,6 +406,14 @@ def test_a_topic_has_fewer_copies_than_its_cluster_can_hold() -> None:
     assert (change.action, change.kind) == ("by-hand", "replicas")
 
 
+def test_while_a_broker_is_down_two_copies_are_taken_for_enough() -> None:
+    part = SimpleNamespace(replicas=[3, 1, 2], isrs=[3, 1])
+    topics = {"accepted": SimpleNamespace(partitions={0: part})}
+    assert size(SimpleNamespace(brokers={1: "", 3: ""}, topics=topics)) == 3
+    assert size(SimpleNamespace(brokers={1: "", 3: ""}, topics={})) == 2
+    assert size(SimpleNamespace(brokers=dict.fromkeys(range(5)), topics=topics)) == 5
+
+
 def test_a_plan_throws_something_away_and_calls_it_harmless() -> None:
     want = _wanted()
     events = "events.riverton-police.incidents"
@@ -422,6 +431,8 @@ def test_a_plan_throws_something_away_and_calls_it_harmless() -> None:
     assert destructive("retention.ms", str(20 * 365 * 86_400_000))
     assert not destructive("retention.ms", "1000")
     assert destructive("cleanup.policy", "compact")
+    assert destructive("min.insync.replicas", "2")
+    assert not destructive("min.insync.replicas", None)
     more = {**want.topics, events: replace(want.topics[events], partitions=3)}
     assert not [one for one in plan(want, _found(more)) if one.kind == "partitions"]
     accepted = {**want.topics, "accepted": replace(want.topics["accepted"], partitions=3)}

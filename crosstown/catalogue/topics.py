@@ -34,6 +34,7 @@ _TITLES: Final = {
     "delivered": "What each feed last said of each thing",
     "reciprocity": "What each agency gives and gets, and whether its requests were answered",
     "webhooks": "How far each webhook has come",
+    "pauses": "Whose messages intake leaves waiting, who said so, and why",
     "access": "The access log: who was given what under which agreement",
 }
 _KEYS: Final = {
@@ -46,6 +47,7 @@ _KEYS: Final = {
     "delivered": "agreement/thing",
     "reciprocity": "agency",
     "webhooks": "agreement",
+    "pauses": "agency",
     "access": "the chain: a program and its slot",
 }
 

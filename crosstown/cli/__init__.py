@@ -16,7 +16,10 @@ COMMANDS: Final = {
     "up": "crosstown.cli.up",
     "down": "crosstown.cli.down",
     "status": "crosstown.cli.status",
+    "doctor": "crosstown.cli.doctor",
     "rebuild": "crosstown.cli.rebuild",
+    "backup": "crosstown.cli.backup",
+    "restore": "crosstown.cli.restore",
     "publish": "crosstown.cli.publish",
     "case": "crosstown.cli.case",
     "cases": "crosstown.cli.cases",
@@ -36,6 +39,8 @@ COMMANDS: Final = {
     "plan": "crosstown.cli.plan",
     "apply": "crosstown.cli.apply",
     "agency": "crosstown.cli.agency",
+    "pause": "crosstown.cli.pause",
+    "resume": "crosstown.cli.resume",
     "refusals": "crosstown.cli.refusals",
     "audit": "crosstown.cli.audit",
     "docs": "crosstown.cli.docs",
@@ -49,6 +54,7 @@ COMMANDS: Final = {
     "erase": "crosstown.cli.erase",
     "hold": "crosstown.cli.hold",
     "release": "crosstown.cli.release",
+    "bundle": "crosstown.cli.bundle",
 }
 """In the order in which one would use them; each module has a function `command` for typer."""
 

@@ -40,8 +40,8 @@ class Speaking:
             raise Stop("who says so? it must be attributed",
                        mend="--by NAME, or CROSSTOWN_BY once for all")  # fmt: skip
         self.id, self.agency, self.output = agreement, agency, output
-        self.by = _fitting("--by", by, 100)
-        self.because = _fitting("--because", because, 500)
+        self.by = fitting("--by", by, 100)
+        self.because = fitting("--because", because, 500)
 
     def party_of(self) -> Agreement:
         """The agreement, of which the agency is a party and which isn't revoked."""
@@ -97,7 +97,7 @@ class Speaking:
             out.print(line, markup=False)
 
 
-def _fitting(option: str, text: str, most: int) -> str:
+def fitting(option: str, text: str, most: int) -> str:
     """What somebody typed, as one line that can be kept."""
     said = " ".join(text.split())
     if len(said) > most:

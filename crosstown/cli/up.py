@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -16,8 +16,11 @@ from rich.text import Text
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, settings
 from crosstown.cli.status import COLOURS, show
 from crosstown.errors import Stop
+from crosstown.log_lines import log_as
 from crosstown.running import Process, Running, running
 from crosstown.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def command(
@@ -72,22 +75,23 @@ def _in_background(given: Settings, output: Output) -> None:
 
     with _starting() as shown:
         now = detached.start(given, seen=lambda now: shown.update(list(now.processes)))
-    show(now, given.home, output)
+    show(now, given, output)
 
 
 def _in_foreground(given: Settings, output: Output) -> None:
     from crosstown.jars import classpath
-    from crosstown.supervise import NAMES, RunsAlready, Supervisor
+    from crosstown.supervise import RunsAlready, Supervisor
 
     if given.embedded:
         classpath(given)
     ctrl_c = threading.Event()
+    if not err.is_terminal:
+        log_as(given.log, "supervisor")
     with _starting() as shown:
 
         def ready() -> None:
             shown.stop()
-            show(running(given, NAMES), given.home, output)
-            err.print("Ctrl-C ends it." if err.is_terminal else "all of it runs")
+            _all_runs(given, output)
 
         one = Supervisor(given, _say, ready=ready)
 
@@ -109,9 +113,23 @@ def _in_foreground(given: Settings, output: Output) -> None:
         raise KeyboardInterrupt
 
 
+def _all_runs(given: Settings, output: Output) -> None:
+    """Say what runs; where the log is for programs, as a line of it."""
+    from crosstown.supervise import NAMES
+
+    if given.log == "json" and not err.is_terminal:
+        log.info("all of it runs")
+        return
+    show(running(given, NAMES), given, output)
+    err.print("Ctrl-C ends it." if err.is_terminal else "all of it runs")
+
+
 def _say(text: str) -> None:
-    stamp = "" if err.is_terminal else f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} "
-    err.print(f"{stamp}{text}", markup=False)
+    """To whoever looks at a terminal, else into the log."""
+    if err.is_terminal:
+        err.print(text, markup=False)
+    else:
+        log.info("%s", text)
 
 
 class _Shown:

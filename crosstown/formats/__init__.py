@@ -20,6 +20,7 @@ DELIVERED: Final = _load("delivered.avsc")
 WEBHOOK_PLACE: Final = _load("webhook_place.avsc")
 RECIPROCITY: Final = _load("reciprocity.avsc")
 ACCESS: Final = _load("access.avsc")
+PAUSE: Final = _load("pause.avsc")
 
 TOPICS: Final = {
     "accepted": ACCEPTED,
@@ -32,6 +33,7 @@ TOPICS: Final = {
     "webhooks": WEBHOOK_PLACE,
     "reciprocity": RECIPROCITY,
     "access": ACCESS,
+    "pauses": PAUSE,
 }
 
 

@@ -72,8 +72,10 @@ class Delivery:
         self._thread = threading.Thread(target=self._poll, name="deliveries", daemon=True)
         self._thread.start()
 
-    async def send(self, events: Sequence[Checked]) -> list[Outcome]:
-        """The outcome of each event, in order, within ten seconds."""
+    async def send(
+        self, events: Sequence[Checked], headers: Sequence[tuple[str, bytes]] = ()
+    ) -> list[Outcome]:
+        """The outcome of each event, in order, within ten seconds; `headers` go with each message."""
         if self.away:
             return [Missing(sent=False, why=self.away)] * len(events)
         loop = asyncio.get_running_loop()
@@ -93,7 +95,7 @@ class Delivery:
         if going:
             under_way = _UnderWay(loop, out, len(going))
             for index, event, schema_id in going:
-                self._produce(index, event, schema_id, under_way)
+                self._produce(index, event, schema_id, under_way, headers)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(until):
                     await under_way.all_in
@@ -107,9 +109,16 @@ class Delivery:
             known = self._ids[_subject(event)] = self._topics.schema_id(event)
         return known
 
-    def _produce(self, index: int, event: Checked, schema_id: int, under_way: _UnderWay) -> None:
+    def _produce(
+        self, index: int, event: Checked, schema_id: int, under_way: _UnderWay,
+        more: Sequence[tuple[str, bytes]],
+    ) -> None:  # fmt: skip
         envelope = event.envelope
-        headers = [("known_at", str(envelope.known_at).encode()), ("via", envelope.via.encode())]
+        headers = [
+            ("known_at", str(envelope.known_at).encode()),
+            ("via", envelope.via.encode()),
+            *more,
+        ]
 
         def delivered(error: KafkaError | None, message: Message) -> None:
             if error is not None:
@@ -136,7 +145,8 @@ class Delivery:
         except KafkaException as error:
             self.away = f"Kafka doesn't answer ({error.args[0].str()})"
         try:
-            with Registry(self._endpoints.registry, timeout=2) as registry:
+            with Registry.at(self._settings, self._endpoints) as registry:
+                registry.timeout = 2
                 registry.subjects()
             self.unregistered = ""
         except CrosstownError:

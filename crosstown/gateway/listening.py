@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import ssl
 from collections.abc import AsyncIterator
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from crosstown import tls
 from crosstown.errors import Stop, Unavailable
 from crosstown.gateway.problems import Problem
 from crosstown.ports import remembered
@@ -21,6 +21,7 @@ from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SETTING: Final = "CROSSTOWN_GATEWAY"
 PATIENCE: Final = 10.0
 """Seconds in which a connection must have sent a request's head, or its TLS greeting."""
 CONNECTIONS: Final = 1_000
@@ -44,52 +45,23 @@ class Address:
 
 def address(settings: Settings, memory: Path) -> Address:
     """Where the settings say, else 127.0.0.1 on the port of last time; `Stop` where it isn't safe."""
-    tls = _tls(settings)
+    secure = tls.serving(settings.gateway_cert, settings.gateway_key, SETTING)
     if not settings.gateway:
         port = remembered(memory)
         memory.write_text(str(port), "utf-8")
-        return Address("127.0.0.1", port, tls)
-    host, _, port_text = settings.gateway.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port_text.isdigit() or not 0 < int(port_text) < 65_536:
-        raise Stop(f"CROSSTOWN_GATEWAY is {settings.gateway!r}", mend="say host:port, e.g. 0.0.0.0:8443")  # fmt: skip
-    if tls is None and not settings.gateway_plain and not _is_loopback(host):
+        return Address("127.0.0.1", port, secure)
+    host, port = tls.place(settings.gateway, SETTING)
+    if secure is None and not settings.gateway_plain and not tls.is_loopback(host):
         raise Stop(f"CROSSTOWN_GATEWAY {settings.gateway} is open to other machines, without TLS",
                    mend="give CROSSTOWN_GATEWAY_CERT and CROSSTOWN_GATEWAY_KEY; or CROSSTOWN_GATEWAY_PLAIN=1 "
                         "where what stands before it has HTTPS")  # fmt: skip
-    return Address(host, int(port_text), tls)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.gateway_cert is None and settings.gateway_key is None:
-        return None
-    if settings.gateway_cert is None or settings.gateway_key is None:
-        raise Stop("CROSSTOWN_GATEWAY_CERT and CROSSTOWN_GATEWAY_KEY belong together", mend="give both")  # fmt: skip
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    load(context, settings)
-    return context
+    return Address(host, port, secure)
 
 
 def load(context: ssl.SSLContext, settings: Settings) -> None:
-    """Read certificate and key; what connects from now on sees them. `Stop` where they aren't good."""
-    assert settings.gateway_cert is not None  # noqa: S101 - _tls has seen to it
-    try:
-        context.load_cert_chain(settings.gateway_cert, settings.gateway_key, password=_no_password)
-    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise Stop(f"{settings.gateway_cert} and {settings.gateway_key} aren't a certificate and its key:"
-                   f" {error}", mend="PEM files: the whole chain, and the key without a password") from None  # fmt: skip
-
-
-def _no_password() -> str:
-    raise ValueError("the key has a password")
+    """Read certificate and key again; what connects from now on sees them."""
+    assert settings.gateway_cert is not None  # noqa: S101 - `address` has seen to it
+    tls.load(context, settings.gateway_cert, settings.gateway_key)
 
 
 class Connection(web.RequestHandler):

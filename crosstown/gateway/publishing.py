@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,6 +22,8 @@ from crosstown.gateway.entry import Entry
 from crosstown.gateway.judge import Judge
 from crosstown.gateway.problems import Problem, answered, come_back
 from crosstown.gateway.verdict import AGAIN, Verdict, answer
+from crosstown.traceparent import HEADER, parent_in
+from crosstown.traces import Traces
 
 ABOUT: Final = "about"
 """Where a request notes what its line in the log says."""
@@ -83,8 +85,10 @@ class Publishing:
     """Takes events from whoever has an agency's key."""
 
     def __init__(
-        self, contracts: Contracts, entry: Entry, delivery: Delivery, rate: float
+        self, contracts: Contracts, entry: Entry, delivery: Delivery, rate: float,
+        traces: Traces | None = None,
     ) -> None:  # fmt: skip
+        self._traces = traces
         self._contracts, self._entry, self._delivery = contracts, entry, delivery
         self._buckets = Buckets(rate)
         self._judging = ThreadPoolExecutor(1, "judge")
@@ -102,20 +106,42 @@ class Publishing:
             raise come_back(503, "busy", "too many requests at once", 1)
         self._reading += 1
         try:
-            return await self._publish(request, agency, about)
+            return await self._traced(request, agency, about)
         finally:
             self._reading -= 1
 
-    async def _publish(
+    async def _traced(
         self, request: web.Request, agency: str, about: dict[str, Any]
+    ) -> web.Response:
+        """Publish under a span: of the sender's trace, or of one that begins here."""
+        if self._traces is None:
+            return await self._publish(request, agency, about, ())
+        parent = parent_in(request.headers.getall(HEADER, []))
+        span = self._traces.begin("POST /events", parent, agency=agency)
+        headers = () if span is None else (span.header,)
+        status = 500
+        try:
+            response = await self._publish(request, agency, about, headers)
+            status = response.status
+        except Problem as problem:
+            status = problem.status
+            raise
+        finally:
+            if span is not None:
+                span.end(status=status)
+        return response
+
+    async def _publish(
+        self, request: web.Request, agency: str, about: dict[str, Any],
+        headers: Sequence[tuple[str, bytes]],
     ) -> web.Response:  # fmt: skip
         body = await _body(request)
         about["bytes"] = len(body)
         try:
             loop = asyncio.get_running_loop()
-            headers = list(request.headers.items())
+            said = list(request.headers.items())
             judged = await loop.run_in_executor(
-                self._judging, lambda: self._contracts.judge(agency, events(headers, body))
+                self._judging, lambda: self._contracts.judge(agency, events(said, body))
             )
         except Refused as error:
             self._buckets.take(agency, 1, time.monotonic())
@@ -123,7 +149,7 @@ class Publishing:
             raise Problem.of(error) from None
         self._buckets.take(agency, max(1, len(judged)), time.monotonic())
         good = [one.checked for one in judged if one.checked is not None]
-        outcomes = iter(await self._delivery.send(good) if good else ())
+        outcomes = iter(await self._delivery.send(good, headers) if good else ())
         verdicts = [
             one.verdict if one.checked is None or one.verdict is not None
             else _sent(one, one.checked, next(outcomes))
@@ -144,6 +170,8 @@ class Publishing:
 
     def close(self) -> None:
         """Judge no more."""
+        if self._traces is not None:
+            self._traces.close()
         self._judging.shutdown(wait=False, cancel_futures=True)
 
 

@@ -6,7 +6,7 @@ Every answer comes from the broker, not from a program about itself: a frozen on
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -61,10 +61,10 @@ class Cluster:
         topics = {name: about for name, about in
                   self._admin.list_topics(timeout=PATIENCE).topics.items()
                   if not name.startswith("__")}  # fmt: skip
-        copies(topics.values())
         all_of_them = [(name, p) for name, about in topics.items() for p in about.partitions]
         readable = self._ends(all_of_them, IsolationLevel.READ_COMMITTED)
         written = self._ends(all_of_them, IsolationLevel.READ_UNCOMMITTED)
+        copies(topics, set(all_of_them) - written.keys())
         now = time.monotonic()
         self._held_back.show(self._waits(topics, readable, written, now))
         self._published.show(self._last_said(repository, written))
@@ -98,7 +98,7 @@ class Cluster:
         """By program, what its group has committed: 0 where it hasn't yet what it must read."""
         live = generation.live(self._settings, self._endpoints)
         groups = {"intake": "intake", "cases": live.cases, "eraser": live.eraser,
-                  "watch": live.watch}  # fmt: skip
+                  "watch": live.watch, "feeds": "feeds"}  # fmt: skip
         found: dict[str, Offsets] = {}
         for program, group in groups.items():
             asked = [ConsumerGroupTopicPartitions(group)]
@@ -134,8 +134,14 @@ class Cluster:
         return found
 
 
-def copies(topics: Iterable[Any]) -> None:
-    """Tell how many partitions lack a copy, and how many a leader."""
-    parts = [part for about in topics for part in about.partitions.values()]
-    metrics.short_of_copies.set(sum(len(part.isrs) < len(part.replicas) for part in parts))
-    metrics.leaderless.set(sum(part.leader < 0 for part in parts))
+def copies(topics: Mapping[str, Any], silent: Collection[tuple[str, int]] = ()) -> None:
+    """Tell how many partitions lack a copy, and how many a leader.
+
+    `silent` ones don't answer, whatever is said about them: brokers that have lost most of the others
+    go on saying what they last knew.
+    """
+    parts = {(name, number): part for name, about in topics.items()
+             for number, part in about.partitions.items()}  # fmt: skip
+    metrics.short_of_copies.set(sum(len(one.isrs) < len(one.replicas) for one in parts.values()))
+    away = {tp for tp, one in parts.items() if one.leader < 0}
+    metrics.leaderless.set(len(away.union(silent)))

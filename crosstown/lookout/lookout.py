@@ -35,9 +35,12 @@ class Lookout:
         self._cluster: tuple[Endpoints, Cluster] | None = None
         self._said: dict[str, str] = {}
 
-    def run(self, stopping: threading.Event) -> None:
-        """Look every 15 seconds until `stopping` is set."""
+    def run(
+        self, stopping: threading.Event, turn: Callable[[], None] = lambda: None
+    ) -> None:  # fmt: skip
+        """Look every 15 seconds until `stopping` is set; `turn` is called once a round."""
         while not stopping.is_set():
+            turn()
             self.look()
             stopping.wait(EVERY)
         self._forget()

@@ -1,0 +1,78 @@
+"""Topics as the cluster has them: copies, first and last offsets, and what each group has read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from crosstown import kafka
+from crosstown.home import endpoints
+from crosstown.settings import Settings
+
+PATIENCE: Final = 5.0
+"""Seconds that one question may take."""
+MOST: Final = 5_000
+"""Partitions, and groups, that are asked for."""
+Ends = dict[tuple[str, int], int]
+
+
+def offsets(settings: Settings) -> dict[str, Any]:
+    """All of it; `Unavailable` where the cluster doesn't answer."""
+    where = endpoints(settings)
+    admin = kafka.wait_for_broker(settings, where, PATIENCE)
+    cluster = admin.list_topics(timeout=PATIENCE)
+    parts = [(name, p) for name, about in sorted(cluster.topics.items()) for p in about.partitions]
+    first = _ends(admin, parts[:MOST], OffsetSpec.earliest())
+    last = _ends(admin, parts[:MOST], OffsetSpec.latest())
+    return {
+        "cluster": cluster.cluster_id, "controller": cluster.controller_id,
+        "brokers": [f"{one.id}: {one.host}:{one.port}" for one in cluster.brokers.values()],
+        "partitions": len(parts),
+        "topics": {
+            name: [_partition(one, first.get((name, p)), last.get((name, p)))
+                   for p, one in sorted(about.partitions.items())]
+            for name, about in sorted(cluster.topics.items())
+        },
+        "groups": _groups(admin, last),
+    }  # fmt: skip
+
+
+def _partition(about: Any, first: int | None, last: int | None) -> dict[str, Any]:
+    return {"leader": about.leader, "replicas": about.replicas, "in_sync": about.isrs,
+            "first": first, "end": last}  # fmt: skip
+
+
+def _ends(admin: AdminClient, parts: list[tuple[str, int]], spec: OffsetSpec) -> Ends:
+    asked = {TopicPartition(*one): spec for one in parts}
+    found: Ends = {}
+    for at, answer in admin.list_offsets(asked, request_timeout=PATIENCE).items() if asked else ():
+        try:
+            found[at.topic, at.partition] = answer.result().offset
+        except KafkaException:  # it has no leader, or has just been deleted
+            continue
+    return found
+
+
+def _groups(admin: AdminClient, last: Ends) -> dict[str, Any]:
+    """By group: its state, and of each partition what is read and what is behind that."""
+    listed = admin.list_consumer_groups(request_timeout=PATIENCE).result().valid
+    return {one.group_id: {"state": one.state.name, "read": _read(admin, one.group_id, last)}
+            for one in sorted(listed, key=lambda one: str(one.group_id))[:MOST]}  # fmt: skip
+
+
+def _read(admin: AdminClient, group: str, last: Mapping[tuple[str, int], int]) -> Any:
+    asked = [ConsumerGroupTopicPartitions(group)]
+    (answer,) = admin.list_consumer_group_offsets(asked, request_timeout=PATIENCE).values()
+    try:
+        found = answer.result().topic_partitions
+    except KafkaException as error:
+        return error.args[0].str()
+    return {
+        f"{at.topic}/{at.partition}": {
+            "offset": at.offset, "behind": max(0, last.get((at.topic, at.partition), 0) - at.offset),
+        }
+        for at in found
+    }  # fmt: skip

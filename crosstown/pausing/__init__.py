@@ -1,0 +1,1 @@
+"""Pausing a publisher: intake takes nothing from an agency until somebody resumes it."""

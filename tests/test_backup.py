@@ -1,0 +1,115 @@
+"""A home that was lost comes back from its backup, and a damaged backup is never taken for a good one."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from installation import call
+from jsonschema import Draft202012Validator
+
+from crosstown.backup import MANIFEST, back_up, restore, verify
+from crosstown.errors import Refused, Stop
+from crosstown.lock import Lock
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home with something of each kind in it."""
+    found = tmp_path / "home"
+    (found / "kafka" / "accepted-0").mkdir(parents=True)
+    (found / "kafka" / "accepted-0" / "00.log").write_bytes(bytes(range(256)) * 4000)
+    (found / "erasure.key").write_text("secret")
+    (found / "erasure.key").chmod(0o600)
+    (found / "logs").mkdir()
+    (found / "logs" / "intake.log").write_text("said")
+    return found
+
+
+def test_a_restored_home_lacks_something(home: Path, tmp_path: Path) -> None:
+    taken = back_up(home, tmp_path / "b.tgz")
+    assert restore(tmp_path / "b.tgz", tmp_path / "new") == taken
+    for name in ("kafka/accepted-0/00.log", "erasure.key"):
+        assert (tmp_path / "new" / name).read_bytes() == (home / name).read_bytes()
+    assert not (tmp_path / "new" / "logs").exists()
+
+
+def test_others_can_read_the_secrets_in_a_backup(home: Path, tmp_path: Path) -> None:
+    back_up(home, tmp_path / "b.tgz")
+    restore(tmp_path / "b.tgz", tmp_path / "new")
+    for file in (tmp_path / "b.tgz", tmp_path / "new" / "erasure.key"):
+        assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("part", [0.0, 0.2, 0.5, 0.9])
+def test_a_backup_with_a_broken_byte_is_restored(home: Path, tmp_path: Path, part: float) -> None:
+    file = tmp_path / "b.tgz"
+    back_up(home, file)
+    body = bytearray(file.read_bytes())
+    body[int(len(body) * part)] ^= 0xFF
+    file.write_bytes(body)
+    with pytest.raises(Refused):
+        restore(file, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_backup_cut_short_is_restored(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "b.tgz"
+    back_up(home, file)
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(Refused):
+        verify(file)
+
+
+def test_a_changed_file_in_a_sound_archive_passes(tmp_path: Path) -> None:
+    file = tmp_path / "b.tgz"
+    said = {"form": 1, "taken_at": "", "files": {"a": {"size": 1, "sha256": "0"}}}
+    _archive(file, {"a": b"x", MANIFEST: json.dumps(said).encode()})
+    with pytest.raises(Refused, match="isn't what was written"):
+        verify(file)
+
+
+def test_a_forged_backup_writes_outside_the_home(tmp_path: Path) -> None:
+    _archive(tmp_path / "b.tgz", {"../out": b"x"})
+    with pytest.raises(Refused, match="leads out"):
+        restore(tmp_path / "b.tgz", tmp_path / "deep" / "new")
+    assert not (tmp_path / "deep" / "out").exists()
+
+
+def test_a_running_home_is_copied_in_pieces(home: Path, tmp_path: Path) -> None:
+    lock = Lock(home / "run" / "up.lock")
+    assert lock.acquire()
+    with pytest.raises(Stop, match="runs"):
+        back_up(home, tmp_path / "b.tgz")
+    lock.release()
+    assert not list(tmp_path.glob("b.tgz*"))
+
+
+def test_a_restore_overwrites_a_home_in_use(home: Path, tmp_path: Path) -> None:
+    back_up(home, tmp_path / "b.tgz")
+    with pytest.raises(Stop, match="isn't empty"):
+        restore(tmp_path / "b.tgz", home)
+
+
+def test_a_program_can_not_tell_what_was_kept(home: Path, tmp_path: Path) -> None:
+    file, new = str(tmp_path / "b.tgz"), tmp_path / "new"
+    for where, command in ((home, "backup"), (new, "restore")):
+        said = call(where, command, file, "-o", "json").ok().json()
+        golden = Path(__file__).parent / "golden" / "cli" / f"{command}.schema.json"
+        Draft202012Validator(json.loads(golden.read_text("utf-8"))).validate(said)
+        assert said["files"] == 2
+    (tmp_path / "b.tgz").write_bytes(b"no backup")
+    damaged = call(home, "backup", "--verify", file)
+    assert damaged.code == 3, damaged
+    assert "backup_damaged" in damaged.err
+
+
+def _archive(file: Path, members: dict[str, bytes]) -> None:
+    with tarfile.open(file, "w:gz") as tar:
+        for name, body in members.items():
+            one = tarfile.TarInfo(name)
+            one.size = len(body)
+            tar.addfile(one, io.BytesIO(body))

@@ -1,0 +1,93 @@
+"""A home on a disk that is full: publishers are told, nothing is lost, and room is all that it needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import urlopen
+
+import pytest
+from installation import call, line
+from three_brokers import until
+
+from connectors.events import Events
+from crosstown.home import endpoints
+from crosstown.publish import NotAcknowledged, publish
+from crosstown.repository import Repository
+from crosstown.settings import Settings
+
+SIZE = 200_000_000
+ROOM = 300_000
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A small disk of the test's own, in memory; only who may mount one has it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(place)]
+    done = (
+        subprocess.run(words, capture_output=True, check=False) if shutil.which("mount") else None
+    )
+    if done is None or done.returncode:
+        pytest.skip("no small disk can be mounted here: run as root to see what a full one does")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def probe(metrics: str) -> dict[str, str]:
+    """What a process says is wrong with it, by the name of the check."""
+    try:
+        with urlopen(metrics.removesuffix("/metrics") + "/readyz", timeout=10):  # noqa: S310 - ours
+            return {}
+    except HTTPError as error:
+        with error:
+            said: Any = json.load(error)
+        return {one["name"]: one["why"] for one in said["checks"] if not one["ok"]}
+
+
+def test_the_disk_is_full_and_somebody_must_repair_what_it_broke(
+    disk: Path, tmp_path: Path
+) -> None:
+    home, filler = disk / "home", disk / "filler"
+
+    def status() -> dict[str, Any]:
+        return call(home, "status", "-o", "json").json()
+
+    try:
+        call(home, "up", "--detach").ok()
+        first = "".join(line(str(n)) for n in range(20))
+        call(home, "publish", "events", "-", stdin=first).ok()
+        with filler.open("wb") as file:
+            file.write(bytes(shutil.disk_usage(disk).free - ROOM))
+        more = tmp_path / "more.jsonl"
+        more.write_text(
+            "".join(line(f"b{n}", headline=os.urandom(120).hex()) for n in range(3_000)), "utf-8"
+        )
+        settings = Settings(home=home)
+        with pytest.raises(NotAcknowledged):
+            publish(settings, endpoints(settings), Repository.load(), Events, [more], patience=8)
+        now = status()
+        broker = now["processes"][0]
+        assert (broker["name"], broker["state"]) == ("broker", "restarting"), now
+        for name in ("broker", "cases"):
+            assert "is full" in probe(now["metrics"][name])["disk"]
+        filler.unlink()
+        until("all of it runs again by itself", lambda: all(
+            one["state"] == "running" for one in status()["processes"]
+        ))  # fmt: skip
+        until("all of it is ready", lambda: not any(map(probe, status()["metrics"].values())))
+        call(home, "publish", "events", str(more)).ok()
+        stats = call(home, "stats", "--wait", "-o", "json").ok().json()
+        assert stats["events"] == 3_020
+        assert "fault of ours" not in (home / "logs/up.log").read_text("utf-8")
+    finally:
+        call(home, "down")
