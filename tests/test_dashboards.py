@@ -262,6 +262,7 @@ def live(home: Path, folder: Path) -> None:
             until("it's accepted", partial(accepts, home, words))
     call(home, "publish", "riverton", *map(str, write(folder / "sample"))).ok()
     call(home, "stats", "--wait", "--timeout", "120").ok()
+    call(home, "pause", "eastvale-311", "--because", "a page is tried", "--by", "desk 4").ok()
 
 
 def test_a_panel_stays_empty_while_everything_works(tmp_path: Path) -> None:
@@ -274,7 +275,7 @@ def test_a_panel_stays_empty_while_everything_works(tmp_path: Path) -> None:
             live(home, tmp_path)
             with load(home):
                 for name in ("reciprocity_events > 0", "outcome_seconds", "refused_total > 3",
-                             "gateway_messages_total", "old_key_ends_timestamp_seconds"):  # fmt: skip
+                             "gateway_messages_total", "old_key_ends_timestamp_seconds", "paused"):  # fmt: skip
                     until(name, partial(told, ask, name))
                 until("an alert fires", lambda: ask("query?query=ALERTS")["result"])
                 empty = sorted(Finds(ask).empty())
