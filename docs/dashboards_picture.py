@@ -62,7 +62,7 @@ class Asked:
         expr = target["expr"].replace("$__rate_interval", "30s").replace("$agency", self.agency)
         words = {"query": expr, "time": self.now}
         if not target.get("instant"):
-            step = max(1.0, self.seconds / 150)
+            step = max(1.0, self.seconds / 75)
             words = {"query": expr, "start": self.now - self.seconds, "end": self.now, "step": step}
         path = "query" if target.get("instant") else "query_range"
         with urlopen(f"{self.url}/api/v1/{path}?{urlencode(words)}", timeout=30) as answer:  # noqa: S310

@@ -34,7 +34,7 @@ def agency() -> str:
             "": [_silent(), _refused_now(), _late_now(), _overdue(), _unclaimed(), _feeds_now()],
             "What it publishes": [_contracts(), _accepted(), _refused(), _late(), _pushed(), _after(), _screened()],
             "What it gets": [_feeds(), _told(), _age(), _webhooks(), _handed_out()],
-            "What it gives and gets": [_reciprocity(), _requests(), _key()],
+            "What it gives and gets": [_reciprocity(), _requests(), _key(), _paused()],
         },
         since="now-24h", variables=[choice("agency", "Agency", AGENCIES, "agency")],
     )  # fmt: skip
@@ -67,7 +67,7 @@ def _overdue() -> object:
 
 
 def _unclaimed() -> object:
-    return number("Hand-offs it hasn't picked up", "Nothing it said in the case since: "
+    return number("Not picked up", "Hand-offs to it; nothing it said in the case since: "
                   "`crosstown tail alerts.pickup`. It may work on it without a word.",
                   Ask(or_zero('sum(crosstown_unclaimed{agency="$agency"})')), bad=(1, 1e9))  # fmt: skip
 
@@ -186,8 +186,9 @@ def _reciprocity() -> object:
                 Ask(by_way("crosstown_reciprocity_records"), "records"),
                 Ask(by_way("crosstown_reciprocity_untold"), "not told"),
                 Ask(by_way("crosstown_reciprocity_enriched_cases"), "cases enriched"),
-                Ask(by_way("crosstown_reciprocity_after_seconds"), "median after", "s"),
-                span=12, height=6)  # fmt: skip
+                Ask(or_never('max by (way) (crosstown_reciprocity_after_seconds{agency="$agency"})', "way", "gives"),
+                    "median after", "s"),
+                span=10, height=6)  # fmt: skip
 
 
 def _requests() -> object:
@@ -197,7 +198,13 @@ def _requests() -> object:
 
 
 def _key() -> object:
-    return number("Old key ends in", "0: no key is being replaced. If it still pushes with the old one, it is "
+    return number("Old key ends in", "Never: no key is being replaced. If it still pushes with the old one, it is "
                   "refused then. Runbook old-key-ends.",
-                  Ask(or_zero('min(crosstown_old_key_ends_timestamp_seconds{agency="$agency"}) - time()')),
-                  unit="s", span=6)  # fmt: skip
+                  Ask(or_never('min(crosstown_old_key_ends_timestamp_seconds{agency="$agency"}) - time()')),
+                  unit="s", span=4)  # fmt: skip
+
+
+def _paused() -> object:
+    return number("Paused", "1: intake takes nothing from it; what it publishes waits in its topic. Who, when, why: "
+                  "`crosstown status`. On: `crosstown resume AGENCY --because REASON`",
+                  Ask(or_zero('max(crosstown_paused{agency="$agency"})')), bad=(1,), span=4)  # fmt: skip

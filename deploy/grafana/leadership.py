@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy.grafana.agency import PROMISE
 from deploy.grafana.board import board
-from deploy.grafana.panels import Ask, leads_to, lines, number, or_zero, rows, said
+from deploy.grafana.panels import Ask, leads_to, lines, number, or_never, or_zero, rows, said
 
 CANT = """
 **What these figures can't say.** What was never published; records that share neither a place nor a reference stay
@@ -13,6 +13,10 @@ slower: a case of more agencies usually has more to do. Who is to blame: an agen
 late. Each figure is defined, with an example, in docs/measures.md, and its (i) names the command that lists the cases
 behind it.
 """
+SAID_AGO = "(time() - max by (agency, contract) (crosstown_last_published_timestamp_seconds))"
+MEASURES = (
+    "cases|open|closed|late|lost|ping-pong|reopened|resolved|closed-unresolved|not-said|enriched"
+)
 AGENCY = leads_to("This agency", "/d/crosstown-agency?var-agency=${__data.fields.agency}")
 
 
@@ -34,10 +38,10 @@ def leadership() -> str:
 
 def _now() -> list[object]:
     cases = 'crosstown_outcome_cases{measure="cases"%s}'
-    fresh = f"count((time() - max by (contract) (crosstown_last_published_timestamp_seconds)) <= on (contract) {PROMISE})"
-    asked = f"count(max by (contract) (crosstown_last_published_timestamp_seconds) and on (contract) {PROMISE})"
+    fresh = f"count({SAID_AGO} <= on (contract) group_left () {PROMISE})"
+    asked = f"count({SAID_AGO} and on (contract) {PROMISE})"
     return [
-        number("Matters that cross agencies", "Cases with records of two or more agencies: "
+        number("Cross-agency cases", "Cases with records of two or more agencies: "
                "`crosstown cases --agencies 2`. It says nothing of those that nobody joined.",
                Ask(or_zero("max(" + cases % ', agencies="two or more"' + ")"))),
         number("... of all", "The share of cases with two or more agencies. Most cases need only one.",
@@ -46,8 +50,8 @@ def _now() -> list[object]:
         number("Open records overdue", "Whose deadline has passed: `crosstown cases --measure late`. An "
                "agency that sets no deadlines is never late.",
                Ask(or_zero("sum(crosstown_overdue)")), bad=(1, 1e9)),
-        number("Hand-offs nobody picked up", "`crosstown cases --measure lost` lists those of two weeks and "
-               "more. Somebody may be at work on it who doesn't say so here.",
+        number("Not picked up", "Hand-offs without a word since. `crosstown cases --measure lost` lists those of two "
+               "weeks and more. Somebody may be at work on it who doesn't say so here.",
                Ask(or_zero("sum(crosstown_unclaimed)")), bad=(1, 1e9)),
         number("Contracts kept now", "Of those that promise how often they publish, the share that has. Not "
                "whether what was published is right.",
@@ -72,28 +76,35 @@ def _unclaimed() -> object:
 
 
 def _outcomes() -> object:
-    by = 'max by (measure) (crosstown_outcome_cases{{agencies="{}"}})'
-    return rows("Cases by outcome", "Of one agency beside those of two and more: `crosstown stats`. The cases "
-                "behind a line: `crosstown cases --measure lost`, or another of these names.",
-                Ask(or_zero(by.format("one"), "measure"), "one agency"),
-                Ask(or_zero(by.format("two or more"), "measure"), "two or more"), span=12, height=12)  # fmt: skip
+    def of(agencies: str) -> str:
+        found = f'crosstown_outcome_cases{{agencies="{agencies}", measure=~"{MEASURES}"}}'
+        return or_zero(f"max by (measure) ({found})", "measure")
+
+    return rows("Cases by outcome", "Of one agency beside those of two and more; all: `crosstown stats`. The "
+                "cases behind a line: `crosstown cases --measure lost`, or another of these names.",
+                Ask(of("one"), "one agency"), Ask(of("two or more"), "two or more"), span=12, height=10)  # fmt: skip
 
 
 def _times() -> object:
-    by = ('max by (time, share) (crosstown_outcome_seconds{{agencies="{}"}})')  # fmt: skip
-    return rows("How long it takes", "Half, and nine in ten, end within. Without open cases, of which the "
-                "slowest aren't among these. Compare records, not cases, before you say that sharing slows.",
-                Ask(or_zero(by.format("one"), "time"), "one agency", "s"),
-                Ask(or_zero(by.format("two or more"), "time"), "two or more", "s"), span=12, height=12)  # fmt: skip
+    def of(agencies: str) -> str:
+        found = f'max by (time, share) (crosstown_outcome_seconds{{agencies="{agencies}"}})'
+        for share, words in (("0.5", "half"), ("0.9", "nine in ten")):
+            found = f'label_replace({found}, "share", "{words} within", "share", "{share}")'
+        return or_never(found, "time")
+
+    return rows("How long it takes", "Without open cases, of which the slowest aren't among these. Compare "
+                "records, not cases, before you say that sharing slows.",
+                Ask(of("one"), "one agency", "s"), Ask(of("two or more"), "two or more", "s"),
+                span=12, height=10)  # fmt: skip
 
 
 def _on_time() -> object:
-    over = f"(time() - max by (contract) (crosstown_last_published_timestamp_seconds)) / on (contract) {PROMISE}"
     return rows("How long ago each published, of what it promised", "Over 100% is silence. There may have "
                 "been nothing to say; whom to ask stands beside it.",
-                Ask(or_zero(f"sort_desc({over} * on (contract) group_left (owner, contact)"
-                            " max by (contract, owner, contact) (crosstown_contract_info))", "contract"),
-                    "of the promise", "percentunit"), span=12)  # fmt: skip
+                Ask(or_zero(f"sort_desc({SAID_AGO} / on (contract) group_left () {PROMISE}"
+                            " * on (contract) group_left (contact)"
+                            " max by (contract, contact) (crosstown_contract_info))", "contract"),
+                    "of the promise", "percentunit"), span=12, link=("agency", AGENCY))  # fmt: skip
 
 
 def _agreements() -> object:

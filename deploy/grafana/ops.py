@@ -20,7 +20,7 @@ def ops() -> str:
             "Does it keep up?": [_lag(), _waited(), _still(), _held(), _accepted(), _received()],
             "State": [_restored(), _state(), _regrouped()],
             "Transactions": [_outcomes(), _took(), _failed()],
-            "What is refused": [_dead(), _refused(), _left_out(), _faust(span=24)],
+            "What is refused": [_dead(), _refused(), _left_out(), _faust(span=12), _paused()],
             "At the edges": [_gateway(), _pushed(), _webhooks(), _registry(), _waits(), _ends()],
             "Kafka": kafka(),
             "Disk, memory, cores": machine(),
@@ -80,8 +80,7 @@ def _seen() -> object:
 def _lag() -> object:
     return lines("Messages waiting, by program", "A program counts itself: one that is frozen shows "
                  "its last figure. Growing for a quarter of an hour: runbook lag-grows.",
-                 Ask("sum by (program, topic) (crosstown_lag) > 0 or sum by (program) (crosstown_lag)",
-                     "{{program}} {{topic}}"))  # fmt: skip
+                 Ask("sum by (program) (crosstown_lag)", "{{program}}"))  # fmt: skip
 
 
 def _waited() -> object:
@@ -224,3 +223,9 @@ def _ends() -> object:
                  Ask("(min by (certificate) (crosstown_certificate_ends_timestamp_seconds) - time()) / 86400"
                      " or " + or_zero("(min by (agency) (crosstown_old_key_ends_timestamp_seconds) - time()) / 86400",
                                       "certificate"), "{{certificate}}{{agency}}"))  # fmt: skip
+
+
+def _paused() -> object:
+    return lines("Paused agencies", "1: intake takes nothing from it; what it publishes waits in its topic. Who, when, "
+                 "why: `crosstown status`. On: `crosstown resume AGENCY --because REASON`",
+                 Ask(or_zero("max by (agency) (crosstown_paused)", "agency"), "{{agency}}"), most=1, span=12)  # fmt: skip

@@ -48,9 +48,9 @@ def or_zero(expr: str, label: str = "", value: str = "none") -> str:
     return _or(expr, f"0 * {ANSWERS}", label, value)
 
 
-def or_never(expr: str, label: str = "") -> str:
+def or_never(expr: str, label: str = "", value: str = "none") -> str:
     """The same, and -1 (shown as "never") where it finds nothing though something answers."""
-    return _or(expr, f"0 * {ANSWERS} - 1", label, "none")
+    return _or(expr, f"0 * {ANSWERS} - 1", label, value)
 
 
 def _or(expr: str, other: str, label: str, value: str) -> str:
