@@ -102,13 +102,24 @@ def panel(
         y = top + 20 + PANEL * (1 - share)
         lines.append(f'<line class="g" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
                      f'<text class="q" x="{LEFT - 8}" y="{y + 4}" text-anchor="end">{peak * share:,.0f}</text>')  # fmt: skip
-    lines += [f'<text class="q" x="{LEFT + room * share}" y="{top + PANEL + 36}" text-anchor="middle">'
-              f"{last * share / 60:.0f} min</text>" for share in (0, 0.5, 1)]  # fmt: skip
-    taken = -1e9
-    for who in sorted(points, key=lambda who: -points[who][-1][1]):
+    lines += [f'<text class="q" x="{LEFT + room * share}" y="{top + PANEL + 36}" text-anchor="{anchor}">'
+              f"{last * share / 60:.0f} min</text>" for share, anchor in ((0, "start"), (0.5, "middle"), (1, "end"))]  # fmt: skip
+    order = sorted(points, key=lambda who: -points[who][-1][1])
+    labels = apart([place(*points[who][-1])[1] + 4 for who in order], top + PANEL + 34)
+    for who, label in zip(order, labels, strict=True):
         colour = COLOURS[list(seen).index(who) % len(COLOURS)]
         path = " L".join(f"{x:.1f} {y:.1f}" for x, y in (place(*one) for one in points[who]))
-        taken = max(place(*points[who][-1])[1] + 4, taken + 12)
-        lines.append(f'<path stroke="{colour}" d="M{path}"/><text x="{WIDTH - RIGHT + 8}" y="{taken:.1f}" '
+        lines.append(f'<path stroke="{colour}" d="M{path}"/><text x="{WIDTH - RIGHT + 8}" y="{label:.1f}" '
                      f'style="fill:{colour}">{escape(who)}</text>')  # fmt: skip
     return lines
+
+
+def apart(wanted: Sequence[float], lowest: float) -> list[float]:
+    """Heights from above, at least twelve apart and none below `lowest`."""
+    found: list[float] = []
+    for one in wanted:
+        found.append(max(one, found[-1] + 12) if found else one)
+    for number in range(len(found) - 1, -1, -1):
+        found[number] = min(found[number], lowest)
+        lowest = found[number] - 12
+    return found
