@@ -212,6 +212,7 @@ def test_one_broker_of_three_dies_and_something_is_lost(city: City, heard: Heard
     assert "as the contracts say" in city("plan").ok().out
 
 
+@pytest.mark.long
 def test_two_brokers_of_three_die_and_a_publisher_believes_it_was_heard(
     city: City, heard: Heard, tmp_path: Path
 ) -> None:
