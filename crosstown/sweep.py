@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -15,6 +17,8 @@ from crosstown.program import Program
 from crosstown.settings import Settings
 
 _FRAME = 5
+PATIENCE: Final = 5.0
+"""Seconds in which a new topic becomes known to a client."""
 
 
 def messages(
@@ -30,7 +34,7 @@ def messages(
     )
     consumer = Consumer({**how, "error_cb": lambda _: None, "log_level": 0})  # it is raised
     try:
-        first_left, _ = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)
+        first_left = _first_left(consumer, TopicPartition(topic, partition))
         consumer.assign([TopicPartition(topic, partition, max(start, first_left))])
         while True:
             first = consumer.poll(10.0)
@@ -50,6 +54,19 @@ def messages(
         raise Unavailable(f"{topic}/{partition} can't be read: {error.args[0].str()}") from None
     finally:
         consumer.close()
+
+
+def _first_left(consumer: Consumer, at: TopicPartition) -> int:
+    """The first offset that is still there; a topic that was made just now isn't known at once."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return int(consumer.get_watermark_offsets(at, timeout=10)[0])
+        except KafkaException as error:
+            unknown = error.args[0].code() == KafkaError._UNKNOWN_PARTITION  # noqa: SLF001
+            if not unknown or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 def scan(
