@@ -57,6 +57,7 @@ def probe(metrics: str) -> dict[str, str]:
         return {one["name"]: one["why"] for one in said["checks"] if not one["ok"]}
 
 
+@pytest.mark.long
 def test_the_disk_is_full_and_somebody_must_repair_what_it_broke(
     disk: Path, tmp_path: Path
 ) -> None:
@@ -81,8 +82,6 @@ def test_the_disk_is_full_and_somebody_must_repair_what_it_broke(
                              registry=where.registry, kafka=login(settings, where))  # fmt: skip
         with pytest.raises(NotAcknowledged, match="acknowledging"):
             publish(elsewhere, where, Repository.load(), Events, [more], patience=8)
-        with pytest.raises(Unavailable, match=r"is full|no Kafka answers"):
-            publish(settings, where, Repository.load(), Events, [more], patience=8)
         metrics = status()["metrics"]
         assert "broker is restarting" in probe(metrics["broker"])["processes"]
         for name in ("broker", "cases"):
