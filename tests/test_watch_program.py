@@ -170,8 +170,8 @@ def test_a_kill_a_foreign_message_or_a_crash_halfway_brings_a_second_alert_or_no
     )
     until(lambda: topics.alerts() == expected, "three alerts", watcher)
     assert watcher.metric('crosstown_alerts_counted{rule="deadline"}') == 1
-    assert watcher.metric('crosstown_overdue{agency="a"}') == 3
-    assert watcher.metric('crosstown_unclaimed{agency="b"}') == 1
+    assert watcher.metric('crosstown_overdue{agency="undeclared"}') == 3
+    assert watcher.metric('crosstown_unclaimed{agency="undeclared"}') == 1
     letters = topics.read("dead-letters", DEAD_LETTER)
     assert [(one["reason"], one["value"]) for one in letters] == [
         ("wrong-magic", b"garbage"),
