@@ -19,7 +19,10 @@ from types import TracebackType
 from typing import Final, Self
 
 from crosstown.errors import Stop, Unavailable
+from crosstown.health.room import no_room
 
+ROOM: Final = 1_000_000
+"""Bytes that a new ledger may need before it can say anything."""
 _MANY: Final = 500
 _THESE: Final = ",".join("?" * _MANY)
 _SAID: Final = f"SELECT event_id, known_at, content FROM said WHERE event_id IN ({_THESE})"  # noqa: S608 - only question marks
@@ -86,6 +89,9 @@ class Ledger:
             self._db.execute("PRAGMA cache_size = -65536")
             self._db.executescript(_TABLES)
         except (sqlite3.Error, OSError) as error:
+            if full := file.parent.is_dir() and no_room(file.parent, ROOM):
+                raise Unavailable(f"{file} can't be used: {full}",
+                                  mend="make room there, then publish again") from None  # fmt: skip
             raise Stop(f"{file} can't be used: {error}",
                        mend="move it away: everything is then published once more") from None  # fmt: skip
 

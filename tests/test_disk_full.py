@@ -108,6 +108,8 @@ def test_the_disk_is_full_and_a_publisher_sees_a_stack_trace(disk: Path) -> None
         with pytest.raises(Unavailable, match="full") as told:
             ledger.learn(said, ())
         assert "publish again" in told.value.mend
+        with pytest.raises(Unavailable, match="is full"):
+            Ledger(disk / "another" / "published.sqlite")
         (disk / "filler").unlink()
         ledger.learn(said, ())
         assert len(ledger.heard([bytes(16)])[bytes(16)].said) == len(said)
