@@ -201,7 +201,7 @@ def test_an_agency_s_own_account_opens_nothing(city: City, tmp_path: Path) -> No
     how["ssl.ca.location"] = str(city.brokers.secrets / "ca.pem")
     told: list[Any] = []
     producer = Producer({**how, "log_level": 0, "message.timeout.ms": 20_000})
-    for topic in ("events.riverton-housing.inspection", "accepted"):
+    for topic in ("events.riverton-housing.inspections", "accepted"):
         producer.produce(topic, b"x", on_delivery=lambda error, _: told.append(error))
     assert producer.flush(30) == 0
     assert [None if one is None else one.name() for one in told].count(None) == 1
