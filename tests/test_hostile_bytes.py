@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import time
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ NESTED = {
     "fields": [{"name": "in", "type": ["null", "Nested"]}],
 }  # fmt: skip
 TWO_BILLION = b"\x80\xa8\xd6\xb9\x0e\x00"
+NOISE = random.Random(0).randbytes(1_048_400)
+"""In one of twelve such megabytes something seems to be an e-mail address, and they'd stay closed."""
 MARCH = 1_772_440_200_000_000
 
 
@@ -77,7 +80,7 @@ def hostile(ours: int, other: int) -> list[Bytes]:
         Bytes("300 kB", "body-too-large", b"\0" + ours.to_bytes(4) + b"x" * 300_000),
         Bytes("900 kB", "body-too-large", b"\0" + ours.to_bytes(4) + b"x" * 900_000),
         Bytes("as large as Kafka takes", "body-too-large",
-              b"\0" + ours.to_bytes(4) + os.urandom(1_048_400)),
+              b"\0" + ours.to_bytes(4) + NOISE),
         Bytes("another schema", "schema-mismatch", frame(other, b"\x02")),
         Bytes("said tomorrow", "known-in-the-future", said(),
               (("known_at", str(time.time_ns() // 1000 + 2 * hour)),)),
@@ -146,11 +149,13 @@ def test_hostile_bytes_stop_intake_or_vanish(installation: Installation) -> None
     after = installation.stats()
 
     assert after["dead_letters"] - before["dead_letters"] == len(bad)
-    found = {
-        letter["key"].decode(): letter
+    letters = [
+        letter
         for topic in {one.topic for one in bad}
         for letter in installation.dead_letters(topic)
-    }
+    ]
+    assert not [letter for letter in letters if letter["key"] is None], "closed"
+    found = {letter["key"].decode(): letter for letter in letters}
     for one in bad:
         letter = found[one.name]
         assert letter["reason"] == one.reason, (one.name, letter["detail"])
