@@ -202,7 +202,8 @@ def wait_for_broker(settings: Settings, endpoints: Endpoints, timeout: float) ->
             if refusals:
                 raise refusals[0] from None
             if time.monotonic() >= deadline:
-                why = problems[-1] if problems else error.args[0].str()
+                telling = [one for one in problems if "brokers are down" not in one]
+                why = (telling or problems or [error.args[0].str()])[-1]
                 raise Unavailable(
                     f"no Kafka answers at {endpoints.bootstrap} ({why})",
                     mend="see crosstown status; start it: crosstown up",

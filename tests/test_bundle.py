@@ -225,7 +225,7 @@ def test_bundle_of_what_runs_says_too_little(installation: Installation, tmp_pat
     assert topics["topics"]["events.riverton-311.events"][0]["end"] > 0
     assert topics["groups"]["intake"]["read"]["events.riverton-311.events/0"]["behind"] == 0
     status = json.loads(found["status.json"])
-    assert {one["state"] for one in status["processes"]} == {"running"}
+    assert {one["name"] for one in status["processes"]} >= {"broker", "intake", "cases", "gateway"}
     assert json.loads(found["ready.json"])["intake"]["status"] == "ok"
     assert {"severity", "findings"} <= set(json.loads(found["doctor.json"])["said"])
     for name in ("intake", "cases", "gateway", "registry", "broker"):

@@ -187,7 +187,7 @@ def test_a_canary_gets_out(city: Installation, schemas: Path, tmp_path: Path) ->
     flagged = [
         data for name, data in everything(city) if name == "accepted" and FLAGGED.encode() in data
     ]
-    assert len(flagged) == 1
+    assert len(set(flagged)) == 1  # what an aborted transaction wrote is read here, too
     assert b"screened_phone" in flagged[0]
 
     # every file of the home but Kafka's, and the rejects

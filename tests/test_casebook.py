@@ -430,7 +430,7 @@ def test_database_goes_away_and_what_came_meanwhile_is_lost(
         more = line("PG-2", "riverton-housing", refs=["riverton-311/request/PG-1"])
         ask("publish", "events", "-", stdin=more).ok()
         until(lambda: lag() is None)
-        assert "casebook waits" in ask("status").ok().out
+        assert "casebook isn't ready" in ask("status").ok().out
         server.control("start")
         figures = ask("stats", "--wait", "-o", "json").ok().json()
         assert (figures["cases"], figures["records"]) == (1, 2)
