@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 
 import fastavro
 
@@ -17,6 +18,9 @@ from crosstown.home import Endpoints
 from crosstown.registry import Registry
 from crosstown.settings import Settings
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 _FRAME: Final = struct.Struct(">bI")
 WAIT: Final = 30.0
 
@@ -59,3 +63,16 @@ def body_of(value: bytes | None) -> bytes:
     if len(value) < _FRAME.size:
         raise Refused("too-short", f"{len(value)} bytes; a schema's id alone needs {_FRAME.size}")
     return value[_FRAME.size :]
+
+
+def told(value: bytes | None, schema: Any, make: Callable[..., T], among: str) -> T | None:
+    """What a value says, made of its fields; None where it is none of ours, `among` says of what."""
+    try:
+        return make(
+            **cast("Any", fastavro.schemaless_reader(BytesIO(body_of(value)), schema, None))
+        )
+    except Refused:
+        return None
+    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
+        log.warning("a foreign message among the %s: %s", among, error)
+        return None

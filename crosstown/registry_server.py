@@ -23,12 +23,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
 from crosstown import metrics, tls
 from crosstown.errors import Stop, Unavailable
 from crosstown.home import Endpoints, Home
+from crosstown.http_server import HttpServer
 from crosstown.login import OPERATOR, made
 from crosstown.ports import remembered
 from crosstown.program import Program, main
@@ -107,17 +108,11 @@ class Server:
         self._log.close()
 
 
-class _Http(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-    allow_reuse_address = sys.platform != "win32"
-
+class _Http(HttpServer):
     def __init__(
         self, address: tuple[str, int], routes: Routes, login: tuple[str, str],
         secure: ssl.SSLContext | None,
     ) -> None:  # fmt: skip
-        self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, _Handler)
         self.routes = routes
         self.turn: Callable[[], None] = lambda: None
@@ -179,22 +174,6 @@ class _Http(ThreadingHTTPServer):
         """End the connections that clients keep open."""
         for connection, _ in self._waits():
             self._hang_up_on(connection)
-
-    def server_bind(self) -> None:
-        """Bind without asking the resolver for the host's name, as the parent would."""
-        self.socket.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.allow_reuse_address)
-        )
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "localhost", int(self.server_address[1])
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is a fault to be logged."""
-        del request, client_address
-        fault = sys.exc_info()[1]
-        if not isinstance(fault, OSError):
-            log.error("a request failed", exc_info=fault)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 from installation import call, line
-from three_brokers import until
+from watched import until
 
 from connectors.events import Events
 from crosstown.errors import Unavailable

@@ -22,7 +22,8 @@ import pytest
 import watched
 from feeding import handshake
 from installation import Said, call, line
-from three_brokers import ThreeBrokers, three_brokers, until
+from three_brokers import ThreeBrokers, three_brokers
+from watched import until
 
 from connectors.events import Events
 from crosstown.agreements import word_log

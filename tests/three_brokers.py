@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+from watched import until
 
 from crosstown import node
 from crosstown.broker import _new_cluster
@@ -172,17 +172,6 @@ def brokers(admin: AdminClient) -> set[int]:
         return set(admin.list_topics(timeout=3).brokers)
     except KafkaException:
         return set()
-
-
-def until(what: str, holds: Callable[[], Any], seconds: float = 120) -> Any:
-    """What `holds` gives once it gives something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = holds()
-        if found:
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"{what}: not within {seconds:.0f} s")
 
 
 @contextmanager

@@ -7,12 +7,9 @@ it has threads of its own, and bears who connects and says nothing.
 from __future__ import annotations
 
 import contextlib
-import logging
-import socket
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
 
 from prometheus_client import REGISTRY, exposition
@@ -21,8 +18,7 @@ from crosstown.errors import Unavailable
 from crosstown.health.address import Address, url
 from crosstown.health.check import Check, answer
 from crosstown.health.health import Health
-
-log = logging.getLogger(__name__)
+from crosstown.http_server import HttpServer
 
 SILENCE: Final = 10.0
 """Seconds that a connection may keep us waiting."""
@@ -56,28 +52,13 @@ def _listening(at: Address, health: Health) -> _Server:
         ) from None
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-    allow_reuse_address = sys.platform != "win32"
-
+class _Server(HttpServer):
     def __init__(self, at: Address, health: Health) -> None:
-        self.address_family = socket.AF_INET6 if ":" in at.host else socket.AF_INET
         self.probes: dict[str, Probe] = {
             "/livez": health.live, "/readyz": health.ready, "/startupz": health.startup,
         }  # fmt: skip
         self._room = threading.BoundedSemaphore(CONNECTIONS)
         super().__init__((at.host, at.port), _Handler)
-
-    def server_bind(self) -> None:
-        """Bind without asking the resolver for the host's name, as the parent would."""
-        self.socket.setsockopt(
-            socket.SOL_SOCKET, socket.SO_REUSEADDR, int(self.allow_reuse_address)
-        )
-        self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = "localhost", int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Hear a connection where there is room for it."""
@@ -92,13 +73,6 @@ class _Server(ThreadingHTTPServer):
             super().process_request_thread(request, client_address)
         finally:
             self._room.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news; anything else is a fault to be logged."""
-        del request, client_address
-        fault = sys.exc_info()[1]
-        if not isinstance(fault, OSError):
-            log.error("a request failed", exc_info=fault)
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -6,24 +6,20 @@ under the same id: at least once.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from io import BytesIO
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import fastavro
 from confluent_kafka import Message, Producer
 
 from crosstown import kafka
-from crosstown.errors import Refused, Unavailable
+from crosstown.errors import Unavailable
 from crosstown.formats import WEBHOOK_PLACE, plain
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of, own_values
+from crosstown.own_values import own_values, told
 from crosstown.settings import Settings
 from crosstown.topic_tail import TopicTail
-
-log = logging.getLogger(__name__)
 
 TOPIC: Final = "webhooks"
 PATIENCE: Final = 10.0
@@ -91,12 +87,4 @@ def _places(messages: Iterable[Message]) -> Iterator[tuple[str, Place]]:
 
 def place_of(value: bytes | None) -> Place | None:
     """The place in a message's value; None where it is none."""
-    try:
-        return Place(
-            **cast("Any", fastavro.schemaless_reader(BytesIO(body_of(value)), _SCHEMA, None))
-        )
-    except Refused:
-        return None
-    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
-        log.warning("a foreign message among the webhooks' places: %s", error)
-        return None
+    return told(value, _SCHEMA, Place, "webhooks' places")

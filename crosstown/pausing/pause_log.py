@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from io import BytesIO
-from typing import Any, Final, cast
+from typing import Final
 
 import fastavro
 from confluent_kafka import Message
 
 from crosstown import kafka
-from crosstown.errors import Refused, Unavailable
+from crosstown.errors import Unavailable
 from crosstown.formats import PAUSE, plain
 from crosstown.home import Endpoints
 from crosstown.one_message import not_taken
-from crosstown.own_values import body_of, own_values
+from crosstown.own_values import own_values, told
 from crosstown.settings import Settings
 from crosstown.sweep import messages
-
-log = logging.getLogger(__name__)
 
 TOPIC: Final = "pauses"
 PATIENCE: Final = 15.0
@@ -41,15 +37,7 @@ class Pause:
 
 def pause_of(value: bytes | None) -> Pause | None:
     """What a message's value says; None where it says nothing that is known here."""
-    try:
-        return Pause(
-            **cast("Any", fastavro.schemaless_reader(BytesIO(body_of(value)), _SCHEMA, None))
-        )
-    except Refused:
-        return None
-    except Exception as error:  # noqa: BLE001 - whatever it is, it came out of these bytes
-        log.warning("a foreign message among the pauses: %s", error)
-        return None
+    return told(value, _SCHEMA, Pause, "pauses")
 
 
 def newest(said: Iterable[Message]) -> dict[str, Pause]:
