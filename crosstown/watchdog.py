@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from crosstown import kafka
 from crosstown.program import Program
@@ -27,22 +28,35 @@ EXIT_CODE: Final = 75
 
 @dataclass(slots=True)
 class Still:
-    """One partition: what is committed since when, and its end at that time."""
+    """One partition: what is committed, and since when messages behind it wait."""
 
     committed: int
-    since: float
-    end: int
+    clear: int = 0
+    """Up to here only transaction markers lie: who has read it all commits less than the end."""
+    since: float | None = None
+    """When a message was first seen to wait; None: none does."""
+    end: int = 0
+    """The partition's end at that time."""
 
     def stalled(
-        self, committed: int, end: int, now: float, stall: float, *, lone: bool = False
-    ) -> bool:
-        """Take in what is seen now; whether commits stood still for `stall` s while data came.
+        self, committed: int, end: int, now: float, stall: float,
+        waits: Callable[[], bool | None], *, lone: bool = False,
+    ) -> bool:  # fmt: skip
+        """Take in what is seen now; whether commits stand still for `stall` s while messages wait.
 
+        `waits`: whether a message lies there, not only markers; None where that can't be said yet.
         `lone`: whether what lies there already is enough, and no more need have come since.
         """
         if committed != self.committed or committed >= end:
-            self.committed, self.since, self.end = committed, now, end
-        return now - self.since >= stall and (lone or end > self.end)
+            self.committed, self.since = committed, None
+        elif self.since is None and end > self.clear:
+            there = waits()
+            if there:
+                self.since, self.end = now, end
+            elif there is not None:
+                self.clear = end
+        since = self.since
+        return since is not None and now - since >= stall and (lone or end > self.end)
 
 
 class Watchdog:
@@ -69,7 +83,12 @@ class Watchdog:
 
     def _watch(self) -> None:
         program = self._program
-        settings = kafka.consumer(program.settings, program.endpoints, group_id=program.reads_as)
+        settings = kafka.consumer(
+            program.settings,
+            program.endpoints,
+            group_id=program.reads_as,
+            enable_partition_eof=True,
+        )
         client = Consumer({**settings, "log_level": 0})
         seen: dict[tuple[str, int], Still] = {}
         while not self._stop.wait(LOOK_EVERY):
@@ -96,20 +115,26 @@ class Watchdog:
         for at in client.committed(held, timeout=5) if held else ():
             _, end = client.get_watermark_offsets(TopicPartition(at.topic, at.partition), timeout=5)
             committed = max(at.offset, 0)
-            still = seen.setdefault((at.topic, at.partition), Still(committed, now, end))
-            if still.stalled(committed, end, now, self._stall, lone=self._lone):
-                if data_waits(client, at.topic, at.partition, committed):
-                    stalled.append(f"{at.topic}[{at.partition}] at {committed} of {end}")
-                else:  # only transaction markers lie there
-                    still.since, still.end = now, end
+            still = seen.setdefault((at.topic, at.partition), Still(committed))
+            waits = partial(data_waits, client, at.topic, at.partition, committed)
+            if still.stalled(committed, end, now, self._stall, waits, lone=self._lone):
+                stalled.append(f"{at.topic}[{at.partition}] at {committed} of {end}")
         return stalled
 
 
-def data_waits(client: Consumer, topic: str, partition: int, committed: int) -> bool:
-    """Whether a committed message lies at or after the committed offset."""
+def data_waits(client: Consumer, topic: str, partition: int, committed: int) -> bool | None:
+    """Whether a committed message lies at or after the committed offset; None: no answer in time.
+
+    `client` tells a partition's end (`enable.partition.eof`), else markers alone say nothing.
+    """
     client.assign([TopicPartition(topic, partition, committed)])
     try:
         message = client.poll(5)
-        return message is not None and message.error() is None
+        if message is None:
+            return None
+        error = message.error()
+        if error is None:
+            return True
+        return False if error.code() == KafkaError._PARTITION_EOF else None  # noqa: SLF001 - its only name
     finally:
         client.unassign()

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from crosstown import kafka as clients
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
-from crosstown.watchdog import EXIT_CODE, Still
+from crosstown.watchdog import EXIT_CODE, Still, data_waits
 
 PROGRAM = """
 import sys
@@ -101,8 +101,47 @@ def test_a_topic_that_came_while_a_program_was_started_again(
 
 
 def test_a_program_that_works_is_ended() -> None:
-    still = Still(5, 0.0, 9)
-    assert not still.stalled(5, 9, 44.0, 45.0, lone=True)
-    assert not still.stalled(6, 9, 60.0, 45.0, lone=True), "it went on"
-    assert still.stalled(6, 9, 105.0, 45.0, lone=True)
-    assert not still.stalled(9, 9, 500.0, 45.0, lone=True), "all is read"
+    still, there = Still(5), lambda: True
+    assert not still.stalled(5, 9, 0.0, 45.0, there, lone=True)
+    assert not still.stalled(5, 9, 44.0, 45.0, there, lone=True)
+    assert not still.stalled(6, 9, 60.0, 45.0, there, lone=True), "it went on"
+    assert not still.stalled(6, 9, 62.0, 45.0, there, lone=True)
+    assert still.stalled(6, 9, 107.0, 45.0, there, lone=True)
+    assert not still.stalled(6, 9, 107.0, 45.0, there), "nothing came since"
+    assert still.stalled(6, 10, 107.0, 45.0, there)
+    assert not still.stalled(10, 10, 500.0, 45.0, there, lone=True), "all is read"
+
+
+@pytest.mark.parametrize("lone", [True, False])
+def test_a_message_behind_old_markers_is_taken_for_one_that_waited_long(lone: bool) -> None:
+    """Who has read all commits less than the end, for as long as nothing comes."""
+    still, waits = Still(4), False
+    for now in range(0, 600, 2):
+        assert not still.stalled(4, 5, now, 45.0, lambda: waits, lone=lone), "markers"
+    waits = True
+    assert not still.stalled(4, 13, 600.0, 45.0, lambda: waits, lone=lone), "it came just now"
+    assert not still.stalled(4, 14, 644.0, 45.0, lambda: waits, lone=lone)
+    assert still.stalled(4, 14, 645.0, 45.0, lambda: waits, lone=lone)
+
+
+def test_a_broker_that_does_not_answer_hides_what_waits() -> None:
+    still = Still(4)
+    assert not still.stalled(4, 5, 0.0, 45.0, lambda: None, lone=True), "not known yet"
+    assert not still.stalled(4, 5, 2.0, 45.0, lambda: True, lone=True)
+    assert still.stalled(4, 5, 47.0, 45.0, lambda: True, lone=True)
+
+
+def test_markers_alone_are_taken_for_a_message(kafka: tuple[Settings, Endpoints]) -> None:
+    settings, where = kafka
+    admin = clients.wait_for_broker(settings, where, 10)
+    clients.ensure_topics(admin, [clients.Topic("marked", 1, clients.EVENTS)])
+    producer = Producer({**clients.producer(settings, where), "transactional.id": "marked"})
+    producer.init_transactions(10)
+    producer.begin_transaction()
+    producer.produce("marked", b"x")
+    producer.commit_transaction(10)
+    how = clients.consumer(settings, where, group_id="marked", enable_partition_eof=True)
+    with Consumer(how) as reader:
+        assert data_waits(reader, "marked", 0, 0) is True
+        assert data_waits(reader, "marked", 0, 1) is False, "the marker of the commit"
+        assert reader.get_watermark_offsets(TopicPartition("marked", 0), timeout=5) == (0, 2)
