@@ -15,12 +15,13 @@ import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, Final
 
+from crosstown import living
 from crosstown.errors import Refused, Stop
 from crosstown.lock import Lock
 
@@ -47,6 +48,9 @@ def _resting(home: Path) -> Iterator[None]:
     if not lock.acquire():
         raise Stop(f"{home} runs, and what runs can't be copied whole", mend="crosstown down")
     try:
+        if living.marked(home):
+            raise Stop(f"a killed run left processes of {home} behind, and they still write",
+                       mend="crosstown down")  # fmt: skip
         yield
     finally:
         lock.release()
@@ -78,8 +82,8 @@ def verify(file: Path) -> Backup:
     return _read(file, None)
 
 
-def restore(file: Path, home: Path) -> Backup:
-    """Make the new folder `home` from a backup: whole, or not at all."""
+def restore(file: Path, home: Path, add: Callable[[Path], None] = lambda _: None) -> Backup:
+    """Make the new folder `home` from a backup: whole, or not at all; `add` may put more into it."""
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise Stop(f"{home} isn't empty", mend="name a new home: --home")
     try:
@@ -89,6 +93,7 @@ def restore(file: Path, home: Path) -> Backup:
         raise Stop(f"{home} can't be made: {error.strerror or error}") from None
     try:
         found = _read(file, part)
+        add(part)
         part.rename(home)  # over an empty folder too
     except OSError as error:
         raise Stop(f"{home} can't be made: {error.strerror or error}") from None

@@ -79,6 +79,11 @@ class Home:
         """The secrets by which webhooks are signed, readable by its owner only."""
         return self.path / "webhooks.json"
 
+    @property
+    def kept_words(self) -> Path:
+        """What people said after the backup that this home was made from; said at the next start."""
+        return self.path / "kept-words.json"
+
     def erasure_key(self, settings: Settings) -> bytes:
         """The secret under which erased records are named: the setting's, else this home's own.
 

@@ -73,8 +73,16 @@ def classpath(settings: Settings, lock: Path = LOCK, what: str = "Kafka's jars")
 
     Safe to call from several processes at once. Raises `Unavailable` where one can't be had.
     """
+    return _cached(settings, locked(lock), what)
+
+
+def fetched(settings: Settings, name: str) -> Path:
+    """The one archive whose file name begins with `name`; as `classpath`."""
+    return _cached(settings, [jar for jar in locked() if jar.name.startswith(name)], name)[0]
+
+
+def _cached(settings: Settings, jars: list[Jar], what: str) -> list[Path]:
     folder = settings.cache / "jars"
-    jars = locked(lock)
     if _missing(jars, folder):
         folder.mkdir(parents=True, exist_ok=True)
         with waiting_for(folder / ".lock", lambda: _say(f"another start is fetching {what}")):

@@ -12,7 +12,7 @@ import hmac
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -122,6 +122,16 @@ class KeyFile:
         with self._changing() as keys:
             _known(keys, agency)
             del keys[agency]
+
+    def only(self, hashes: Collection[str]) -> None:
+        """End every key but those whose SHA-256 is given."""
+        with self._changing() as keys:
+            for agency, key in list(keys.items()):
+                left = tuple(secret for secret in key.secrets if secret.sha256 in hashes)
+                if left:
+                    keys[agency] = replace(key, secrets=left)
+                else:
+                    del keys[agency]
 
     @contextmanager
     def _changing(self) -> Iterator[dict[str, Key]]:

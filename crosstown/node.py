@@ -52,6 +52,8 @@ background.threads=2
 controlled.shutdown.max.retries=1
 """
 FIGURES: Final = Path(__file__).with_name("jmx.yml")
+AGENT: Final = "jmx_prometheus_javaagent-"
+"""How the name of the archive begins that tells Prometheus what Kafka measures."""
 """What of its figures it tells, and under which names."""
 LOGGING: Final = """\
 status=error
@@ -141,7 +143,7 @@ def told(jars: Sequence[Path], port: int) -> list[str]:
 
     Empty where the archive lies in a folder that Java can't be given for this.
     """
-    agent = next(jar for jar in jars if jar.name.startswith("jmx_prometheus_javaagent-"))
+    agent = next(jar for jar in jars if jar.name.startswith(AGENT))
     if "=" in str(agent):  # there its settings would begin
         return []
     return [f"-javaagent:{agent}=127.0.0.1:{port}:{FIGURES}"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from crosstown import generation, kafka
 from crosstown.generation import Generation
-from crosstown.home import Endpoints
+from crosstown.home import Endpoints, Home
 from crosstown.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def prepare(settings: Settings, endpoints: Endpoints) -> int:
@@ -17,7 +21,17 @@ def prepare(settings: Settings, endpoints: Endpoints) -> int:
     now = _generation(settings, endpoints)
     partitions = own_topics(settings, endpoints, now)
     _contracts(settings.model_copy(update={"partitions": partitions}), endpoints)
+    _kept_words(settings, endpoints)
     return partitions
+
+
+def _kept_words(settings: Settings, endpoints: Endpoints) -> None:
+    """Say what people said after the backup that this home was made from, before anybody reads it."""
+    if Home(settings.home).kept_words.exists():
+        from crosstown.kept_words import say_kept
+
+        said = say_kept(settings, endpoints)
+        log.info("said again what was kept beside the backup: %s", said)
 
 
 def _contracts(settings: Settings, endpoints: Endpoints) -> None:

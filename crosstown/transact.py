@@ -520,9 +520,8 @@ class _Shards:
 
 
 def _idle(ownership: Ownership, topic: str, shards: dict[int, _Owned]) -> list[tuple[str, int]]:
-    """Restored shards, where there seems to be nothing to do."""
-    restored = [partition for partition, one in dict(shards).items() if not one.restoring]
-    return [(topic, partition) for partition in restored] if ownership.idle else []
+    """Our shards, where there seems to be nothing to do; while one is restored there is."""
+    return [(topic, partition) for partition in dict(shards)] if ownership.idle else []
 
 
 def _by_shard(batch: list[Message]) -> dict[int, list[Message]]:

@@ -33,7 +33,8 @@ KAFKA: Final = """
 
 The embedded broker's process tells these by the JMX exporter, and what the Java machine measures of itself (`jvm_*`:
 `jvm_memory_used_bytes{area="heap"}`, `jvm_gc_collection_seconds`, `jvm_threads_current` and others). A cluster's brokers
-tell the same with the same settings: `-javaagent:jmx_prometheus_javaagent-1.0.1.jar=9404:jmx.yml`. None is by topic, client or
+tell the same with the same settings, which `python -m crosstown.kafka_agent FOLDER` puts with the exporter into a folder:
+`-javaagent:FOLDER/jmx_prometheus_javaagent-1.0.1.jar=9404:FOLDER/jmx.yml` (`deploy/kafka/start.sh` does so). None is by topic, client or
 partition.
 
 | name | type | what |

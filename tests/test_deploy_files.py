@@ -80,10 +80,12 @@ def test_a_program_runs_nowhere(composed: dict[str, Any]) -> None:
     runs = {name: one["command"] for name, one in composed["services"].items() if name in MODULES}
     assert runs == {name: ["python", "-m", module] for name, module in MODULES.items()}
     assert MADE["MODULES"] == MODULES
-    (scraped,) = yaml.safe_load((DEPLOY / "prometheus/containers.yml").read_text("utf-8"))[
-        "scrape_configs"]  # fmt: skip
-    targets = {one for group in scraped["static_configs"] for one in group["targets"]}
-    assert targets == {f"{name}:9400" for name in MODULES}
+    said = yaml.safe_load((DEPLOY / "prometheus/containers.yml").read_text("utf-8"))
+    targets = {job["job_name"]: {one for group in job["static_configs"] for one in group["targets"]}
+               for job in said["scrape_configs"]}  # fmt: skip
+    kafka = {name for name in composed["services"] if name.startswith("kafka-")}
+    assert targets == {"crosstown": {f"{name}:9400" for name in MODULES},
+                       "kafka": {f"{name}:9404" for name in kafka}}  # fmt: skip
 
 
 def test_a_setting_is_misspelt(composed: dict[str, Any]) -> None:

@@ -193,6 +193,13 @@ def test_who_says_nothing_keeps_the_registry_from_others(city: City) -> None:
         assert httpx.get(at, verify=trusted, timeout=10).status_code == 200
 
 
+def test_prometheus_hears_nothing_of_brokers_in_containers(brokers: Secured) -> None:
+    for number, port in brokers.figures.items():
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=20).text
+        led = [line for line in text.splitlines() if line.startswith("kafka_partitions_led ")]
+        assert len(led) == 1, (number, text[:400])
+
+
 def test_an_agency_s_own_account_opens_nothing(city: City, tmp_path: Path) -> None:
     file = tmp_path / "housing.properties"
     city("agency", "add", "riverton-housing", "--to", str(file)).ok()

@@ -43,9 +43,36 @@ def work(batch):
 transact.run_stateless(program, "^stalled", work, 0)
 """
 
+SHARDED = """
+import sys
+from crosstown import transact
+from crosstown.home import Endpoints, Home
+from crosstown.program import Program
+from crosstown.settings import Settings
+
+transact.STALL = 3.0
+gain = transact._Shards.gain
+def deaf(shards, consumer, partitions):
+    gain(shards, consumer, partitions)
+    consumer.pause(partitions)
+    print("deaf", flush=True)
+if sys.argv[1] == "deaf":
+    transact._Shards.gain = deaf
+settings = Settings()
+program = Program("sharded", settings, Home(settings.home).make(), Endpoints(settings.bootstrap, ""), "")
+class Once(transact.Shard):
+    def fold(self, message):
+        return ()
+    def outputs(self, version):
+        print("told", flush=True)
+        program.stopping.set()
+        return ()
+transact.run_sharded(program, "sharded", lambda _: Once(), 0)
+"""
+
 
 @pytest.fixture
-def run(kafka: tuple[Settings, Endpoints]) -> Callable[[str], subprocess.Popen[bytes]]:
+def run(kafka: tuple[Settings, Endpoints]) -> Callable[..., subprocess.Popen[bytes]]:
     settings, where = kafka
     env = {
         **os.environ,
@@ -53,8 +80,8 @@ def run(kafka: tuple[Settings, Endpoints]) -> Callable[[str], subprocess.Popen[b
         "CROSSTOWN_BOOTSTRAP": where.bootstrap,
         "CROSSTOWN_KAFKA": json.dumps(settings.kafka),
     }
-    return lambda how: subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, how], env=env, stdout=subprocess.PIPE
+    return lambda how, program=PROGRAM: subprocess.Popen(
+        [sys.executable, "-c", program, how], env=env, stdout=subprocess.PIPE
     )
 
 
@@ -73,7 +100,7 @@ def said_by(process: subprocess.Popen[bytes]) -> bytes:
 
 
 def test_data_lies_unread_and_nobody_notices(
-    kafka: tuple[Settings, Endpoints], run: Callable[[str], subprocess.Popen[bytes]]
+    kafka: tuple[Settings, Endpoints], run: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     said_in("stalled", kafka)
     assert said_by(run("well")) == b"stalled\n"
@@ -86,8 +113,23 @@ def test_data_lies_unread_and_nobody_notices(
     assert said_by(run("well")) == b"stalled\n", "the next one reads it"
 
 
+def test_a_shard_that_was_never_restored_may_stand_still(
+    kafka: tuple[Settings, Endpoints], run: Callable[..., subprocess.Popen[bytes]]
+) -> None:
+    """It has told all and starts again: what comes first then is what it doesn't read."""
+    said_in("sharded", kafka)
+    assert said_by(run("well", SHARDED)) == b"told\n"
+    with run("deaf", SHARDED) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"deaf\n"
+        said_in("sharded", kafka)
+        process.communicate(timeout=60)
+        assert process.returncode == EXIT_CODE
+    assert said_by(run("well", SHARDED)) == b"told\n", "the next one reads it"
+
+
 def test_a_topic_that_came_while_a_program_was_started_again(
-    kafka: tuple[Settings, Endpoints], run: Callable[[str], subprocess.Popen[bytes]]
+    kafka: tuple[Settings, Endpoints], run: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     """The group's coordinator gives a static member what it had, whatever it asks for now."""
     early = run("well")

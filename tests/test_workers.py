@@ -150,7 +150,7 @@ class Workers:
         where = endpoints(settings)
         self.cutter = Cutter(where.bootstrap)
         self._logs = folder
-        self._env = {
+        self.env = {
             **os.environ, "CROSSTOWN_HOME": str(folder / "elsewhere"), "CROSSTOWN_SLOT": "1",
             "CROSSTOWN_REGISTRY": where.registry, "CROSSTOWN_KAFKA": json.dumps(login(settings, where)),
             "CROSSTOWN_ERASURE_KEY": KEY,
@@ -166,7 +166,7 @@ class Workers:
         with (self._logs / f"{name}-1.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 [sys.executable, "-m", f"streams.{name}"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, env={**self._env, "CROSSTOWN_BOOTSTRAP": bootstrap},
+                stdout=log, stderr=log, env={**self.env, "CROSSTOWN_BOOTSTRAP": bootstrap},
             )  # fmt: skip
 
     def end(self, name: str, how: signal.Signals, code: int) -> None:

@@ -1,0 +1,85 @@
+"""An older Crosstown makes room for this one, worker by worker, under load; and back, and forth again.
+
+The older one is a tree of its own: `git worktree add ../older COMMIT`, then
+`CROSSTOWN_OLDER=../older pytest -m long tests/test_upgrade.py`. How it's done: docs/upgrade.md.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from chaos import expected, until
+from test_workers import Ear, Load, Workers, working
+
+from connectors.events import Events
+from crosstown.naming import Naming
+from crosstown.repository import Repository
+
+THIS = Path(__file__).parents[1]
+
+
+class Code:
+    """Which tree what is started next is of."""
+
+    def __init__(self, environment: pytest.MonkeyPatch) -> None:
+        self._environment = environment
+        environment.setenv("PYTHONSAFEPATH", "1")  # else the folder that pytest runs in comes first
+
+    def __call__(self, tree: Path, workers: Workers | None = None) -> None:
+        self._environment.setenv("PYTHONPATH", str(tree))
+        if workers:
+            workers.env["PYTHONPATH"] = str(tree)
+
+
+@pytest.mark.long
+def test_something_is_lost_or_doubled_while_versions_work_side_by_side(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = os.environ.get("CROSSTOWN_OLDER", "")
+    assert named, "name a tree of an older Crosstown"
+    assert (Path(named) / "streams").is_dir(), named
+    older, code = Path(named).resolve(), Code(monkeypatch)
+    code(older)
+    with working(tmp_path) as workers:
+        load, ear = Load(workers.home, tmp_path / "lines.jsonl"), Ear(workers.home)
+        try:
+            until(lambda: ear.all_speak(0), 60)
+            code(THIS)
+            workers.home.run("apply", "--yes")  # topics that this one needs and the older one hasn't
+            for what, tree in (("newer", THIS), ("back to the older", older), ("newer", THIS)):
+                begun = time.monotonic()
+                code(tree, workers)
+                for name in ("intake", "cases"):
+                    workers.end(name, signal.SIGTERM, 0)
+                    workers.start(name)
+                    goes_on(workers, ear, f"{name}, {what}")
+                print(f"one worker each {what}: silent for {ear.silence(begun):.1f} s at most")
+            begun = time.monotonic()
+            workers.home.run("down")
+            workers.home.run("up", "--detach")  # the newer one, with the broker
+            goes_on(workers, ear, "the home")
+            print(f"the home newer, with its one broker: {ear.silence(begun):.1f} s")
+        finally:
+            load.end()
+        found = workers.home.json("stats", "--wait", "--timeout", 200)
+        time.sleep(1)
+        ear.end()
+    contracts = Repository.load()
+    wanted = expected(Events(Naming(contracts.agencies, {})), [load.file], contracts)
+    assert found["dead_letters"] == 0
+    assert {name: found[name] for name in wanted} == wanted
+    assert not ear.twice
+    assert len(ear.versions) == wanted["records"]
+
+
+def goes_on(workers: Workers, ear: Ear, what: str) -> None:
+    """Until every shard has said something more."""
+    since = time.monotonic()
+    while not ear.all_speak(since):
+        workers.mend()
+        assert time.monotonic() - since < 120, f"{what}: a shard says nothing more"
+        time.sleep(0.1)
