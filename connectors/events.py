@@ -5,10 +5,13 @@ What may stand in a line: `crosstown/own_words.py`.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 from typing import BinaryIO, Final
 
 from connectors.text_file import refuse_unless_text, shown
@@ -16,10 +19,12 @@ from crosstown import strict_json
 from crosstown.errors import Refused
 from crosstown.naming import Naming
 from crosstown.own_words import own_words
-from crosstown.source import Reject, Said
+from crosstown.source import Quiet, Reject, Said
 
 MAX_LINE: Final = 256_000
 """Bytes of one line; a longer one is a reject."""
+SILENCE: Final = 1.0
+"""Seconds without another line on standard input, after which what was read is sent."""
 _BOM: Final = b"\xef\xbb\xbf"
 
 
@@ -34,16 +39,55 @@ class Events:
     def survey(self, files: Iterable[Path]) -> None:
         """No look at all files is needed."""
 
-    def read(self, file: Path) -> Iterator[Said | Reject]:
+    def read(self, file: Path) -> Iterator[Said | Reject | Quiet]:
         """One event a line, in order; raises `Refused` where the file is no text."""
-        opened = nullcontext(sys.stdin.buffer) if str(file) == "-" else file.open("rb")
-        with opened as stream:
-            for number, line in _lines(stream):
+        piped = str(file) == "-"
+        with nullcontext(_stdin()) if piped else file.open("rb") as stream:
+            for heard in _as_they_come(_lines(stream)) if piped else _lines(stream):
+                if isinstance(heard, Quiet):
+                    yield heard
+                    continue
+                number, line = heard
                 try:
                     yield _event(line, number)
                 except Refused as error:
                     raw = shown(line.decode("utf-8", "surrogateescape"))
                     yield Reject(number, error.field, str(error), raw)
+
+
+def _stdin() -> BinaryIO:
+    """Standard input, as a file of its own that nobody closes: who did would wait for who reads it."""
+    return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+
+
+def _as_they_come(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes] | Quiet]:
+    """The lines, and a word once whenever a second has passed without another."""
+    arrived: Queue[tuple[int, bytes] | Exception | None] = Queue(1_000)
+
+    def fetch() -> None:
+        try:
+            for line in lines:
+                arrived.put(line)
+            arrived.put(None)
+        except Exception as error:  # noqa: BLE001 - it's raised again by who asks
+            arrived.put(error)
+
+    Thread(target=fetch, name="standard input", daemon=True).start()
+    said = True
+    while True:
+        try:
+            heard = arrived.get(timeout=SILENCE)
+        except Empty:
+            if not said:
+                yield Quiet()
+            said = True
+            continue
+        if heard is None:
+            return
+        if isinstance(heard, Exception):
+            raise heard
+        said = False
+        yield heard
 
 
 def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:

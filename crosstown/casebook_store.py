@@ -5,7 +5,9 @@ Statements are written once, with `:name` and `?` as SQLite has them; rows are a
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -58,6 +60,15 @@ class Store(Protocol):
         """Give the connection back."""
 
 
+LOCKED: Final = 10.0
+"""Seconds for which another process may hold the file before it's said."""
+_ELSEWHERE: Final = (
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+)  # fmt: skip
+"""What SQLite says when the fault is the disk's or the folder's."""
+
+
 class Sqlite:
     """A SQLite file; readers and the writer never wait for one another."""
 
@@ -75,11 +86,12 @@ class Sqlite:
             self._db = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=10)
             self._db.execute("pragma query_only = on")
         else:
-            self._db = sqlite3.connect(file, timeout=30, isolation_level=None)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = normal")
-            self._db.execute("pragma secure_delete = on")
-            file.chmod(0o600)  # payloads are in it
+            with self._taken():
+                self._db = sqlite3.connect(file, timeout=LOCKED, isolation_level=None)
+                self._db.execute("pragma journal_mode = wal")
+                self._db.execute("pragma synchronous = normal")
+                self._db.execute("pragma secure_delete = on")
+                file.chmod(0o600)  # payloads are in it
         self._db.row_factory = sqlite3.Row
 
     def rows(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[Row]:
@@ -107,15 +119,31 @@ class Sqlite:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing."""
-        self._db.execute("begin immediate")
+        """All or nothing; `Unavailable` while the file can't be written."""
+        with self._taken():
+            self._db.execute("begin immediate")
+            try:
+                yield
+                self._db.execute("commit")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._db.execute("rollback")
+                raise
+
+    @contextmanager
+    def _taken(self) -> Iterator[None]:
+        """What stands in the way of writing is somebody else's, and passes."""
         try:
             yield
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._db.execute("rollback")
+        except sqlite3.OperationalError as error:
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                raise Unavailable(f"{self.name} is locked by another process; {_open_in(self._file)}",
+                                  mend="end that process, or wait until it is done") from None  # fmt: skip
+            if code in _ELSEWHERE:
+                raise Unavailable(f"{self.name} can't be written: {error}",
+                                  mend=f"look at its disk: df -h {shlex.quote(self.name)}") from None  # fmt: skip
             raise
-        self._db.execute("commit")
 
     def tables(self) -> set[str]:
         """The names of tables and views that are there."""
@@ -129,6 +157,24 @@ class Sqlite:
     def close(self) -> None:
         """Give the file back."""
         self._db.close()
+
+
+def _open_in(file: Path) -> str:
+    """Which other processes have a file open, in words, as far as one may see."""
+    import psutil  # type: ignore[import-untyped]
+
+    found = []
+    for process in psutil.process_iter(["name"]):
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and any(
+                one.path == os.path.realpath(file) for one in process.open_files()
+            ):
+                found.append(f"{process.info['name']} (pid {process.pid})")
+    return (
+        f"open in {', '.join(sorted(found))}"
+        if found
+        else "no process that has it open can be seen"
+    )
 
 
 class Postgres:

@@ -13,7 +13,7 @@ from crosstown.envelope import Envelope
 from crosstown.errors import Refused, Stop
 from crosstown.repository import Repository
 from crosstown.screened import settle
-from crosstown.source import Reject, Said, Source
+from crosstown.source import Quiet, Reject, Said, Source
 
 HOUR: Final = 3_600_000_000
 """How far ahead of the clock `known_at` may be, in microseconds."""
@@ -43,15 +43,18 @@ class Checker:
     _topics: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def rows(self, source: Source, file: Path) -> Iterator[tuple[Checked, ...] | Reject]:
-        """The events of each row together, or why it has none; `Refused` for the file as a whole."""
+        """The events of each row together, or why it has none; `Refused` for the file as a whole.
+
+        Nothing, `()`, where a second has passed without another row: who sends can send now.
+        """
         row = -1
         together: list[Said] = []
         for said in source.read(file):
-            if isinstance(said, Reject):
+            if isinstance(said, (Reject, Quiet)):
                 if together:
                     yield self._row(together)
                     together = []
-                yield said
+                yield () if isinstance(said, Quiet) else said
                 continue
             if together and said.row != row:
                 yield self._row(together)

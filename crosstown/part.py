@@ -65,6 +65,8 @@ class Part:
         self.restarts = 0
         self.why = ""
         """Why it last ended, for people."""
+        self.ended_at = 0.0
+        """When it last ended by itself, seconds UTC; 0: never."""
         self._say = say
         self._exits = 0
         self._launched = False
@@ -113,6 +115,7 @@ class Part:
     def _ended(self, why: str, *, count: bool) -> None:
         """Start it again soon, or give up; `count`: it wasn't ready, though what it needs was."""
         self.why = why
+        self.ended_at = time.time()
         self._exits += count
         self._launched = False
         if self._exits >= GIVE_UP:
@@ -152,6 +155,7 @@ class Outside:
         self.pid: int | None = None
         self.restarts = 0
         self.metrics = ""
+        self.ended_at = 0.0
         self.why = "doesn't answer"
         self.state: State = "starting"
         self._reached = reached

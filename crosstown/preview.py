@@ -60,6 +60,8 @@ def _file(report: FileReport, checker: Checker, source: Source) -> Preview:
     shown = 0
     try:
         for row in checker.rows(source, report.file):
+            if row == ():
+                continue
             report.rows += 1
             if report.tally is not None:
                 report.tally.row(closed(row) if isinstance(row, Reject) else row)

@@ -145,6 +145,10 @@ def _file(
     lines = Lines(report.file)
     try:
         for row in checker.rows(source, report.file):
+            if row == ():
+                sending.push()
+                progress(report)
+                continue
             report.rows += 1
             if report.tally is not None:
                 report.tally.row(closed(row) if isinstance(row, Reject) else row)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -41,6 +41,8 @@ class Running:
     processes: Sequence[Process]
     supervised: bool
     partitions: int | None = None
+    ended: Mapping[str, float] = field(default_factory=dict)
+    """By name when it last ended by itself, seconds UTC."""
 
     @property
     def ready(self) -> bool:
@@ -74,6 +76,7 @@ def describe(
              "restarts": part.restarts, "why": part.why}
             for part in parts
         ],
+        "ended": {part.name: part.ended_at for part in parts if part.ended_at},
     }  # fmt: skip
 
 
@@ -134,6 +137,7 @@ def running(settings: Settings, names: Sequence[str]) -> Running:
             processes=[Process(**one) for one in up["processes"]],
             supervised=True,
             partitions=up["partitions"],
+            ended=up.get("ended", {}),
         )
     left = {process.pid for process in living.marked(home.path)} if up else set()
     pids = {one["name"]: one["pid"] for one in up.get("processes", ())}

@@ -36,6 +36,8 @@ PATIENCE: Final = 120.0
 """Seconds that a message, or a new topic's schema, may wait for a broker that went away."""
 BATCH: Final = 2_000
 """Events that are compared with the ledger at once."""
+BATCH_WAITS: Final = 1.0
+"""Seconds after which fewer are sent: a line that somebody feeds by and by must not wait for thousands."""
 _FRAMELESS: Final = b"\0" * 5
 
 
@@ -63,6 +65,7 @@ class Sending:
         self._pending: Counter[bytes] = Counter()
         self._arrived: list[tuple[bytes, int, bytes]] = []
         self._later: dict[bytes, Later] = {}
+        self._since = 0.0
         self._batch: list[tuple[Checked, Callable[[bool], None]]] = []
         how = kafka.producer(settings, endpoints, message_timeout_ms=int(patience * 1000))
         self._producer: Any = Producer({**how, "log_level": 0})
@@ -75,9 +78,18 @@ class Sending:
 
         `done` is called with False for that, and with True once the broker has acknowledged.
         """
+        now = time.monotonic()
+        if not self._batch:
+            self._since = now
         self._batch.append((event, done))
-        if len(self._batch) >= BATCH:
+        if len(self._batch) >= BATCH or now - self._since > BATCH_WAITS:
             self._send_batch()
+
+    def push(self) -> None:
+        """Send at once what was handed over so far; a moment later it's acknowledged and noted."""
+        self._send_batch()
+        self._producer.flush(1)
+        self._note()
 
     def _send_batch(self) -> None:
         batch, self._batch = self._batch, []

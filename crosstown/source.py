@@ -40,6 +40,10 @@ class Reject:
     raw: str
 
 
+class Quiet:
+    """Nothing has come for a second: what was read so far can be sent. Standard input says so."""
+
+
 class Source(Protocol):
     """A system whose files can be published; the name says which."""
 
@@ -50,5 +54,5 @@ class Source(Protocol):
     def survey(self, files: Iterable[Path]) -> None:
         """Look at all files of a call before the first is read; most sources need not."""
 
-    def read(self, file: Path) -> Iterator[Said | Reject]:
+    def read(self, file: Path) -> Iterator[Said | Reject | Quiet]:
         """The file's events in order; raises `Refused` where the file as a whole can't be read."""

@@ -10,14 +10,14 @@ from crosstown.codec import Encoder, frame
 from crosstown.envelope import Envelope
 from crosstown.naming import Naming
 from crosstown.repository import Repository
-from crosstown.source import Reject, Said
+from crosstown.source import Quiet, Reject, Said
 
 REPOSITORY = Repository.load()
 CALL = 1_750_000_000_000_000
 """When the files are published, for those that don't say when they were written."""
 
 
-def read(file: Path) -> list[Said | Reject]:
+def read(file: Path) -> list[Said | Reject | Quiet]:
     """One file's events and rejects."""
     return list(source("riverton", Naming(REPOSITORY.agencies)).read(file))
 

@@ -33,8 +33,8 @@ METRICS = {
 """The labels of each metric of ours, by the name that rules use."""
 METRICS |= {rule["name"]: set() for rule in yaml.safe_load(FIGURES.read_text("utf-8"))["rules"]}
 METRICS |= {name: {"area"} for name in ("jvm_memory_used_bytes", "jvm_memory_max_bytes")}
-FROM_OUTSIDE = {"awk", "cat", "curl", "df", "du", "free", "grep", "journalctl", "ls", "openssl",
-                "systemctl", "tail", "top"}  # fmt: skip
+FROM_OUTSIDE = {"awk", "cat", "curl", "df", "dmesg", "du", "free", "grep", "journalctl", "ls", "mkdir",
+                "mv", "openssl", "systemctl", "tail", "top"}  # fmt: skip
 """What a runbook may ask for beside our own commands: every Linux has it."""
 
 

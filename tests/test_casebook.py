@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import sqlite3
 import subprocess
 import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from typing import Any
 import postgres
 import pytest
 from chaos import until
-from installation import Said, call, line
+from installation import Installation, Said, call, line
 from pydantic import SecretStr
 from riverton_said import REPOSITORY, sayings
 
@@ -402,6 +404,25 @@ def test_account_without_rights_is_a_riddle(server: postgres.Server, tmp_path: P
     with pytest.raises(Unavailable, match="permission denied") as caught:
         writer(settings)
     assert "right" in caught.value.mend
+
+
+def test_a_locked_file_is_called_a_fault_of_ours(installation: Installation) -> None:
+    """A backup or somebody's `sqlite3` holds the lock: the casebook says so and waits, and goes on."""
+    before = installation.stats()["events"]
+
+    def casebook() -> dict[str, Any]:
+        processes = installation("status", "-o", "json").ok().json()["processes"]
+        return next(one for one in processes if one["name"] == "casebook")
+
+    restarts = casebook()["restarts"]
+    with closing(sqlite3.connect(installation.home / "casebook.sqlite", timeout=30)) as other:
+        other.execute("begin immediate")
+        installation("publish", "events", "-", stdin=line("LOCKED-1")).ok()
+        until(lambda: any("locked by another process" in why for why in casebook()["why"]), 60)
+        assert any(f"(pid {os.getpid()})" in why for why in casebook()["why"])
+        other.rollback()
+    assert installation.stats()["events"] == before + 1
+    assert casebook()["restarts"] == restarts
 
 
 def test_database_goes_away_and_what_came_meanwhile_is_lost(

@@ -32,6 +32,7 @@ from pydantic import SecretStr
 
 from crosstown import doctor
 from crosstown.cli import app
+from crosstown.doctor import clock, java, kept, processes
 from crosstown.doctor.examination import CHECKS, Check, Report, examine
 from crosstown.doctor.finding import Finding, Severity
 from crosstown.errors import Unavailable
@@ -386,6 +387,17 @@ def test_clock_that_is_right_is_called_off(home: Path) -> None:
         log.touch()
         os.utime(log, (time.time() + 4_000, time.time() + 4_000))
         assert "67 min in the future" in one(settings, "clock").what
+
+
+def test_what_is_seldom_seen_is_not_told(home: Path) -> None:
+    """What can't be brought about on this machine: a clock of 1970, another's file, two of the same."""
+    (found,) = clock.judge(clock.Clock(86_400.0, None, "", ()))
+    assert "years behind" in found.what
+    (found,) = kept.judge([kept.Secret(home / "erasure.key", True, "closed", False)])
+    assert "another user's" in found.what
+    (found,) = processes.judge(processes.Seen(home, False, True, True, 4711, twice=("cases",)))
+    assert "cases" in found.what
+    assert list(java.judge(None)) == [], "a cluster elsewhere needs no Java here"
 
 
 @pytest.mark.parametrize(("body", "status", "said"), [

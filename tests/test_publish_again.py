@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from chaos import Installation, installation
+from chaos import Installation, installation, until
 
 FIRST, SECOND = "2025-01-01T10:00:00Z", "2025-01-01T10:05:00Z"
 THIRD = "2025-01-01T10:10:00Z"
@@ -61,3 +65,43 @@ def test_the_same_file_again_is_published_again(home: Installation, tmp_path: Pa
 def test_a_nightly_dump_says_everything_anew(home: Installation, tmp_path: Path) -> None:
     publish(home, tmp_path, line(8, "p:ten", FIRST))
     assert publish(home, tmp_path, line(8, "p:ten", SECOND))["already_known"] == 1
+
+
+def is_known(home: Installation, events: int) -> bool:
+    return bool(home.json("stats")["events"] == events)
+
+
+def test_a_line_waits_for_thousands_more(home: Installation) -> None:
+    """Somebody feeds lines by and by: each is sent within seconds, and the call goes on."""
+    before = int(home.json("stats", "--wait")["events"])
+    with subprocess.Popen(
+        [sys.executable, "-m", "crosstown.cli", "publish", "events", "-", "--home", str(home.home)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as feeding:  # fmt: skip
+        assert feeding.stdin is not None
+        for there, number in enumerate((901, 902), before + 1):
+            feeding.stdin.write(line(number, "address:1-elm-st", FIRST).encode() + b"\n")
+            feeding.stdin.flush()
+            until(partial(is_known, home, there))
+        assert feeding.poll() is None
+        feeding.stdin.write(line(903, "address:1-elm-st", FIRST).encode())
+        _, said = feeding.communicate(timeout=60)
+    assert feeding.returncode == 0, said
+    assert home.json("stats", "--wait")["events"] == before + 3
+
+
+def test_a_feeder_that_is_interrupted_ends_with_a_fault(home: Installation) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "crosstown.cli", "publish", "events", "-", "--home", str(home.home)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as feeding:  # fmt: skip
+        assert feeding.stdin is not None
+        feeding.stdin.write(line(911, "address:1-elm-st", FIRST).encode() + b"\n")
+        feeding.stdin.flush()
+        until(lambda: "again/911" in home.run("sql", "select record from records"))
+        feeding.send_signal(signal.SIGINT)
+        assert feeding.wait(30) == 130
+        assert feeding.stderr is not None
+        said = feeding.stderr.read().decode()
+    assert "Traceback" not in said
+    assert "Fatal Python error" not in said

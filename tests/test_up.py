@@ -189,6 +189,9 @@ def test_dead_program_or_broker_stays_dead(city: Make) -> None:
     wait_for(lambda: small.states()["broker"] == "running", 60)
     then = small.status()
     assert then["bootstrap"] == first["bootstrap"]
+    said = small.cli("status").stdout
+    assert "intake runs again, after 1 starts; " in said
+    assert " s ago it was ended by SIGKILL" in said
     restarts = {one["name"]: one["restarts"] for one in then["processes"]}
     assert restarts == {"broker": 1, "registry": 0, "intake": 1, "cases": 0}
     text = httpx.get(then["metrics"]["broker"]).text

@@ -1,13 +1,14 @@
 """An older Crosstown makes room for this one, worker by worker, under load; and back, and forth again.
 
-The older one is a tree of its own: `git worktree add ../older COMMIT`, then
-`CROSSTOWN_OLDER=../older pytest -m long tests/test_upgrade.py`. How it's done: docs/upgrade.md.
+The older one is the tree that `CROSSTOWN_OLDER` names (`git worktree add ../older COMMIT`), else this repository's of
+fifty commits ago. How it's done: docs/upgrade.md.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -39,17 +40,16 @@ class Code:
 def test_something_is_lost_or_doubled_while_versions_work_side_by_side(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    named = os.environ.get("CROSSTOWN_OLDER", "")
-    assert named, "name a tree of an older Crosstown"
-    assert (Path(named) / "streams").is_dir(), named
-    older, code = Path(named).resolve(), Code(monkeypatch)
+    older, code = older_tree(tmp_path), Code(monkeypatch)
     code(older)
     with working(tmp_path) as workers:
         load, ear = Load(workers.home, tmp_path / "lines.jsonl"), Ear(workers.home)
         try:
             until(lambda: ear.all_speak(0), 60)
             code(THIS)
-            workers.home.run("apply", "--yes")  # topics that this one needs and the older one hasn't
+            workers.home.run(
+                "apply", "--yes"
+            )  # topics that this one needs and the older one hasn't
             for what, tree in (("newer", THIS), ("back to the older", older), ("newer", THIS)):
                 begun = time.monotonic()
                 code(tree, workers)
@@ -74,6 +74,21 @@ def test_something_is_lost_or_doubled_while_versions_work_side_by_side(
     assert {name: found[name] for name in wanted} == wanted
     assert not ear.twice
     assert len(ear.versions) == wanted["records"]
+
+
+def older_tree(folder: Path) -> Path:
+    """Where the older one is; made of this repository's history unless it's named."""
+    named = os.environ.get("CROSSTOWN_OLDER", "")
+    tree = Path(named).resolve() if named else folder / "older"
+    if not named:
+        tree.mkdir()
+        packed = subprocess.run(["git", "-C", THIS, "archive", "HEAD~50"], capture_output=True, check=False)  # fmt: skip
+        assert packed.returncode == 0, (
+            f"CROSSTOWN_OLDER names no tree, and: {packed.stderr.decode()}"
+        )
+        subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
+    assert (tree / "streams").is_dir(), f"{tree} is no tree of Crosstown"
+    return tree
 
 
 def goes_on(workers: Workers, ear: Ear, what: str) -> None:

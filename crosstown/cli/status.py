@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,7 @@ from crosstown.lag import lags
 from crosstown.running import Process, Running, gateway_url, running
 from crosstown.settings import Settings
 
+DAY: Final = 86_400.0
 FOLLOWING: Final = ("intake", "cases", "casebook")
 """The programs that read on and on; how far each is behind is a figure."""
 if TYPE_CHECKING:
@@ -140,11 +142,28 @@ def _explain(
     for one in now.processes:
         if one.state in ("failed", "restarting") and one.why:
             out.print(f"{one.name} {one.why}", markup=False)
+        elif one.state == "running" and one.why and (since := _since(now.ended.get(one.name, 0))):
+            out.print(f"{one.name} runs again, after {one.restarts} starts; {since} it {one.why}",
+                      markup=False)  # fmt: skip
         for why in not_ready.get(one.name, ()) if one.state == "running" else ():
             out.print(f"{one.name} isn't ready: {why}", markup=False)
         if behind.get(one.name, 0) is None and one.state == "running" and one.name not in not_ready:
             out.print(f"{one.name} waits, or doesn't answer: see {home}/logs/{one.name}.log",
                       markup=False)  # fmt: skip
+
+
+def _since(ended: float) -> str:
+    """How long ago, in words; empty where it's over a day, or never was."""
+    ago = time.time() - ended
+    if ago > DAY:
+        return ""
+    return (
+        f"{ago:.0f} s ago"
+        if ago < 120
+        else f"{ago / 60:.0f} min ago"
+        if ago < 7_200
+        else f"{ago / 3_600:.0f} h ago"
+    )
 
 
 def _lag(behind: Mapping[str, int | None], one: Process) -> str:
