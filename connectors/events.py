@@ -57,6 +57,8 @@ class Events:
 
 def _stdin() -> BinaryIO:
     """Standard input, as a file of its own that nobody closes: who did would wait for who reads it."""
+    if sys.stdin is None:
+        raise Refused("no-input", "standard input is closed", mend="feed it, or name a file")
     return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
 
 

@@ -67,11 +67,10 @@ class Kept(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many orders, links and notes, and agreements' words there are; of how many keys."""
+    """How many orders, links and notes, and how many words on agreements were said."""
 
     events: int
     words: int
-    keys: int
 
 
 def keep(settings: Settings, where: Endpoints, to: Path) -> Kept:
@@ -152,7 +151,7 @@ def say_kept(settings: Settings, where: Endpoints) -> Count | None:
         say(settings, where, word)
     said = _say_events(settings, where, home, kept.events)
     home.kept_words.unlink()
-    return Count(said, len(new), len(kept.keys))
+    return Count(said, len(new))
 
 
 def _say_events(settings: Settings, where: Endpoints, home: Home, events: list[Event]) -> int:

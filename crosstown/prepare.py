@@ -31,7 +31,7 @@ def _kept_words(settings: Settings, endpoints: Endpoints) -> None:
         from crosstown.kept_words import say_kept
 
         said = say_kept(settings, endpoints)
-        log.info("said again what was kept beside the backup: %s", said)
+        log.info("what was kept beside the backup is said: %s", said)
 
 
 def _contracts(settings: Settings, endpoints: Endpoints) -> None:

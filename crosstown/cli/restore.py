@@ -30,8 +30,8 @@ def command(
     """Make a new home from a backup: whole, or not at all.
 
     What was said or delivered after the backup isn't known there. With `--words` what was erased,
-    held, revoked, linked or noted since is said again, before any program starts, and keys that are
-    valid no longer end. Never run it beside the home that it was taken from.
+    held, revoked, linked or noted since is said again, before any program starts, and keys that were
+    taken away since end. Never run it beside the home that it was taken from.
 
     Example: `crosstown restore /mnt/safe/city.tgz --words /mnt/safe/words.json && crosstown up --detach`
     """

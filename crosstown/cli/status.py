@@ -157,13 +157,8 @@ def _since(ended: float) -> str:
     ago = time.time() - ended
     if ago > DAY:
         return ""
-    return (
-        f"{ago:.0f} s ago"
-        if ago < 120
-        else f"{ago / 60:.0f} min ago"
-        if ago < 7_200
-        else f"{ago / 3_600:.0f} h ago"
-    )
+    unit, seconds = ("s", 1) if ago < 120 else ("min", 60) if ago < 7_200 else ("h", 3_600)
+    return f"{ago / seconds:.0f} {unit} ago"
 
 
 def _lag(behind: Mapping[str, int | None], one: Process) -> str:
