@@ -99,17 +99,24 @@ def said_by(process: subprocess.Popen[bytes]) -> bytes:
     return out
 
 
+def ends_deaf(process: subprocess.Popen[bytes], say: Callable[[], None]) -> int:
+    """How a program ends that doesn't hear what is said once it runs."""
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"deaf\n"
+        say()
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+    return process.returncode
+
+
 def test_data_lies_unread_and_nobody_notices(
     kafka: tuple[Settings, Endpoints], run: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     said_in("stalled", kafka)
     assert said_by(run("well")) == b"stalled\n"
-    with run("deaf") as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"deaf\n"
-        said_in("stalled", kafka)
-        process.communicate(timeout=60)
-        assert process.returncode == EXIT_CODE
+    assert ends_deaf(run("deaf"), lambda: said_in("stalled", kafka)) == EXIT_CODE
     assert said_by(run("well")) == b"stalled\n", "the next one reads it"
 
 
@@ -119,12 +126,7 @@ def test_a_shard_that_was_never_restored_may_stand_still(
     """It has told all and starts again: what comes first then is what it doesn't read."""
     said_in("sharded", kafka)
     assert said_by(run("well", SHARDED)) == b"told\n"
-    with run("deaf", SHARDED) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"deaf\n"
-        said_in("sharded", kafka)
-        process.communicate(timeout=60)
-        assert process.returncode == EXIT_CODE
+    assert ends_deaf(run("deaf", SHARDED), lambda: said_in("sharded", kafka)) == EXIT_CODE
     assert said_by(run("well", SHARDED)) == b"told\n", "the next one reads it"
 
 
