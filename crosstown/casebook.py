@@ -71,6 +71,11 @@ class Casebook:
         """Give the connection back."""
         self._db.close()
 
+    def try_writing(self) -> None:
+        """Whether it can be written now; `Unavailable` where not."""
+        with self._db.transaction():
+            pass
+
     def offsets(self) -> dict[tuple[str, int], int]:
         """Where to go on reading, per topic and partition."""
         rows = self._db.rows('select topic, "partition", next from raw_offsets')

@@ -54,6 +54,7 @@ def run(program: Program) -> None:
             try:
                 casebook = Casebook(connect(program.settings), log_id, reading, key)
                 at = casebook.offsets()
+                casebook.try_writing()  # else it would seem well between two tries
             except Unavailable as error:
                 log.warning("waiting: %s -> %s", error, error.mend)
                 metrics.waiting.labels(program.name).set(1)

@@ -420,6 +420,12 @@ def test_a_locked_file_is_called_a_fault_of_ours(installation: Installation) -> 
         installation("publish", "events", "-", stdin=line("LOCKED-1")).ok()
         until(lambda: any("locked by another process" in why for why in casebook()["why"]), 60)
         assert any(f"(pid {os.getpid()})" in why for why in casebook()["why"])
+        found = installation("doctor", "-o", "json").out
+        assert "casebook isn't ready" in found
+        assert "locked by another process" in found
+        for _ in range(14):  # over more than one try: who looks every now and then sees it, too
+            assert casebook()["why"]
+            time.sleep(1)
         other.rollback()
     assert installation.stats()["events"] == before + 1
     assert casebook()["restarts"] == restarts

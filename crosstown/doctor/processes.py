@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ import psutil  # type: ignore[import-untyped]
 
 from crosstown import living
 from crosstown.doctor.finding import OPERATIONS, Finding, Severity
+from crosstown.health.asking import SILENT, unready
 from crosstown.home import Home
 from crosstown.lock import Lock
 from crosstown.settings import Settings
@@ -34,7 +35,7 @@ class Seen:
 
     `parts` is what `run/up.json` says of each process, `left` the home's processes that run though
     nobody keeps them, by pid; `halted` are supervisors that got SIGSTOP; `twice` those programs of which two run; `deaf` those that don't
-    answer at their own address; `holders` who has the supervisor's lock without being it.
+    answer at their own address; `unready` why others say that they aren't ready; `holders` who has the supervisor's lock without being it.
     """
 
     home: Path
@@ -49,6 +50,7 @@ class Seen:
     left: Mapping[int, str] | None = None
     twice: Sequence[str] = ()
     deaf: Sequence[str] = ()
+    unready: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def look(settings: Settings) -> Seen:
@@ -66,7 +68,7 @@ def look(settings: Settings) -> Seen:
         supervisors, _holders(home, keeper),
         up.get("processes", ()) if keeper else (), None if keeper else ours,
         sorted(name for name, count in counted.items() if count > 1),
-        _deaf(up) if keeper else (),
+        _deaf(up) if keeper else (), _unready(up) if keeper else {},
     )  # fmt: skip
 
 
@@ -135,6 +137,14 @@ def _deaf(up: Mapping[str, Any]) -> list[str]:
     return sorted(name for name, answered in heard.items() if not answered)
 
 
+def _unready(up: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The programs that run and say themselves why they aren't ready, with their reasons."""
+    names = [one["name"] for one in up["processes"]
+             if one["state"] == "running" and one["name"] != "broker"]  # fmt: skip
+    found = unready(up["metrics"], names)
+    return {name: whys for name, whys in found.items() if whys != [SILENT]}
+
+
 def _answers(url: str) -> bool:
     try:
         return httpx.get(url, timeout=3).status_code < 500
@@ -165,6 +175,11 @@ def judge(seen: Seen) -> Iterator[Finding]:
         )  # fmt: skip
     for one in seen.parts:
         yield from _part(seen.home, one, deaf=one["name"] in seen.deaf)
+        if whys := seen.unready.get(one["name"]):
+            yield Finding(
+                CHECK, Severity.WARNING, f"{one['name']} isn't ready", OPERATIONS, "; ".join(whys),
+                (f"tail -n 50 {seen.home}/logs/{one['name']}.log", "crosstown status"),
+            )  # fmt: skip
 
 
 def _two(seen: Seen) -> Finding:
