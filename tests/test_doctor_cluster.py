@@ -232,7 +232,7 @@ def test_program_that_ends_again_and_again_or_is_stuck_is_well(
         until(watch)
         pid = watch()
         assert pid is not None
-        assert said("watch") == ""
+        until(lambda: said("watch") == "")
         os.kill(pid, signal.SIGSTOP)
         assert said("watch") == f"watch (pid {pid}) runs and doesn't answer"
         os.kill(pid, signal.SIGCONT)
