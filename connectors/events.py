@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from io import UnsupportedOperation
 from pathlib import Path
 from queue import Empty, Queue
 from threading import Thread
@@ -59,7 +60,10 @@ def _stdin() -> BinaryIO:
     """Standard input, as a file of its own that nobody closes: who did would wait for who reads it."""
     if sys.stdin is None:
         raise Refused("no-input", "standard input is closed", mend="feed it, or name a file")
-    return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    try:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb")
+    except UnsupportedOperation:  # it isn't the system's own
+        return sys.stdin.buffer
 
 
 def _as_they_come(lines: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes] | Quiet]:

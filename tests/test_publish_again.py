@@ -14,6 +14,12 @@ from pathlib import Path
 import pytest
 from chaos import Installation, installation, until
 
+HEARS_CTRL_C = """
+import runpy, signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+runpy.run_module("crosstown.cli", run_name="__main__")
+"""
+"""The command line, also where whoever runs the tests is deaf to Ctrl-C, as what a shell runs behind itself is."""
 FIRST, SECOND = "2025-01-01T10:00:00Z", "2025-01-01T10:05:00Z"
 THIRD = "2025-01-01T10:10:00Z"
 
@@ -92,7 +98,7 @@ def test_a_line_waits_for_thousands_more(home: Installation) -> None:
 
 def test_a_feeder_that_is_interrupted_ends_with_a_fault(home: Installation) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "crosstown.cli", "publish", "events", "-", "--home", str(home.home)],
+        [sys.executable, "-c", HEARS_CTRL_C, "publish", "events", "-", "--home", str(home.home)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     ) as feeding:  # fmt: skip
         assert feeding.stdin is not None
