@@ -5,7 +5,6 @@ Statements are written once, with `:name` and `?` as SQLite has them; rows are a
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import sqlite3
@@ -160,21 +159,17 @@ class Sqlite:
 
 
 def _open_in(file: Path) -> str:
-    """Which other processes have a file open, in words, as far as one may see."""
+    """Which other processes have a file open, in words."""
     import psutil  # type: ignore[import-untyped]
 
+    from crosstown.living import holding
+
     found = []
-    for process in psutil.process_iter(["name"]):
-        with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and any(
-                one.path == os.path.realpath(file) for one in process.open_files()
-            ):
-                found.append(f"{process.info['name']} (pid {process.pid})")
-    return (
-        f"open in {', '.join(sorted(found))}"
-        if found
-        else "no process that has it open can be seen"
-    )
+    for process in holding(file):
+        with suppress(psutil.Error):
+            found.append(f"{process.name()} (pid {process.pid})")
+    shown = ", ".join(sorted(found))
+    return f"open in {shown}" if shown else "no process that has it open can be seen"
 
 
 class Postgres:

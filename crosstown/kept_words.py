@@ -136,14 +136,12 @@ def leave(settings: Settings, kept: Kept, home: Home) -> None:
     write_private(home.kept_words, kept.model_dump_json())
 
 
-def say_kept(settings: Settings, where: Endpoints) -> Count | None:
-    """Say what was left in this home and isn't known; None: nothing was left.
+def say_kept(settings: Settings, where: Endpoints) -> Count:
+    """Say what was left in this home and isn't known.
 
     Safe to begin again: who knows an event or a word isn't told twice. `Stop` where one can't be said.
     """
     home = Home(settings.home)
-    if not home.kept_words.exists():
-        return None
     kept = read_kept(home.kept_words)
     known = {word.key for word in read(settings, where)}
     new = [word for word in kept.words if word.key not in known]

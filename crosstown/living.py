@@ -66,6 +66,16 @@ def marked(home: Path) -> dict[psutil.Process, list[str]]:
     return running
 
 
+def holding(file: Path) -> list[psutil.Process]:
+    """The other processes that have a file open, as far as one may see."""
+    path, found = os.path.realpath(file), []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):  # it has just gone, or is another user's
+            if process.pid != os.getpid() and any(one.path == path for one in process.open_files()):
+                found.append(process)
+    return found
+
+
 def end(processes: Iterable[psutil.Process], patience: float) -> None:
     """Ask them all to end, wait `patience` seconds, then kill; returns when none is left."""
     asked = list(processes)

@@ -13,12 +13,8 @@ import time
 from pathlib import Path
 
 import pytest
-from chaos import expected, until
-from test_workers import Ear, Load, Workers, working
-
-from connectors.events import Events
-from crosstown.naming import Naming
-from crosstown.repository import Repository
+from chaos import until
+from test_workers import Ear, Load, Workers, all_is_there_once, goes_on, working
 
 THIS = Path(__file__).parents[1]
 
@@ -65,15 +61,7 @@ def test_something_is_lost_or_doubled_while_versions_work_side_by_side(
             print(f"the home newer, with its one broker: {ear.silence(begun):.1f} s")
         finally:
             load.end()
-        found = workers.home.json("stats", "--wait", "--timeout", 200)
-        time.sleep(1)
-        ear.end()
-    contracts = Repository.load()
-    wanted = expected(Events(Naming(contracts.agencies, {})), [load.file], contracts)
-    assert found["dead_letters"] == 0
-    assert {name: found[name] for name in wanted} == wanted
-    assert not ear.twice
-    assert len(ear.versions) == wanted["records"]
+        all_is_there_once(workers, load, ear)
 
 
 def older_tree(folder: Path) -> Path:
@@ -89,12 +77,3 @@ def older_tree(folder: Path) -> Path:
         subprocess.run(["tar", "-x", "-C", tree], input=packed.stdout, check=True)
     assert (tree / "streams").is_dir(), f"{tree} is no tree of Crosstown"
     return tree
-
-
-def goes_on(workers: Workers, ear: Ear, what: str) -> None:
-    """Until every shard has said something more."""
-    since = time.monotonic()
-    while not ear.all_speak(since):
-        workers.mend()
-        assert time.monotonic() - since < 120, f"{what}: a shard says nothing more"
-        time.sleep(0.1)

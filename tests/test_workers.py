@@ -307,17 +307,27 @@ def disturb(folder: Path, disturbances: dict[str, Callable[[Workers], None]]) ->
             for what, do in disturbances.items():
                 begun = time.monotonic()
                 do(workers)
-                done = time.monotonic()
-                while not ear.all_speak(done):
-                    workers.mend()
-                    assert time.monotonic() - done < SILENCE, f"{what}: a shard says nothing more"
-                    time.sleep(0.05)
+                goes_on(workers, ear, what)
                 print(f"{what}: longest silence of a shard {ear.silence(begun):.1f} s")
         finally:
             load.end()
-        found = workers.home.json("stats", "--wait", "--timeout", 200)
-        time.sleep(1)
-        ear.end()
+        all_is_there_once(workers, load, ear)
+
+
+def goes_on(workers: Workers, ear: Ear, what: str) -> None:
+    """Until every shard has said something more."""
+    done = time.monotonic()
+    while not ear.all_speak(done):
+        workers.mend()
+        assert time.monotonic() - done < SILENCE, f"{what}: a shard says nothing more"
+        time.sleep(0.05)
+
+
+def all_is_there_once(workers: Workers, load: Load, ear: Ear) -> None:
+    """The figures are those of the pure core over what was published, and no version came twice."""
+    found = workers.home.json("stats", "--wait", "--timeout", 200)
+    time.sleep(1)
+    ear.end()
     contracts = Repository.load()
     wanted = expected(Events(Naming(contracts.agencies, {})), [load.file], contracts)
     assert found["dead_letters"] == 0

@@ -118,14 +118,7 @@ def _holders(home: Home, keeper: psutil.Process | None) -> list[int]:
     if lock.acquire():
         lock.release()
         return []
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if any(one.path == os.path.realpath(file) for one in process.open_files()):
-                found.append(process.pid)
-        except (psutil.Error, OSError):
-            continue
-    return found or [0]
+    return [process.pid for process in living.holding(file)] or [0]
 
 
 def _deaf(up: Mapping[str, Any]) -> list[str]:
