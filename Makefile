@@ -12,7 +12,7 @@ demo: .venv/ready  ## See it work: seven agencies' exports become one timeline, 
 	@$(BIN)/crosstown demo
 
 test: .venv/dev  ## All tests, on the embedded Kafka
-	$(BIN)/pytest -m "not long"
+	$(BIN)/pytest -m "not long" --timeout 900
 
 test-long: .venv/dev  ## The long orders, histories and kills
 	$(BIN)/pytest -m long

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,25 @@ from crosstown.broker import Broker
 from crosstown.home import Endpoints
 from crosstown.registry_server import Server
 from crosstown.settings import Settings
+
+STATUS = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remember how it went, for the end."""
+    session.config.stash[STATUS] = int(exitstatus)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """A thread that a failed test left running must not keep the whole from ending."""
+    me = threading.current_thread()
+    left = [one for one in threading.enumerate() if one is not me and not one.daemon]
+    if left and STATUS in config.stash:
+        print("left running:", *(one.name for one in left), file=sys.stderr, flush=True)
+        sys.stdout.flush()
+        os._exit(config.stash[STATUS] or pytest.ExitCode.TESTS_FAILED)
 
 
 @pytest.fixture(scope="session")

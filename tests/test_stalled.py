@@ -67,7 +67,7 @@ class Once(transact.Shard):
         print("told", flush=True)
         program.stopping.set()
         return ()
-transact.run_sharded(program, "sharded", lambda _: Once(), 0)
+transact.run_sharded(program, "stalled-shards", lambda _: Once(), 0)
 """
 
 
@@ -124,9 +124,9 @@ def test_a_shard_that_was_never_restored_may_stand_still(
     kafka: tuple[Settings, Endpoints], run: Callable[..., subprocess.Popen[bytes]]
 ) -> None:
     """It has told all and starts again: what comes first then is what it doesn't read."""
-    said_in("sharded", kafka)
+    said_in("stalled-shards", kafka)
     assert said_by(run("well", SHARDED)) == b"told\n"
-    assert ends_deaf(run("deaf", SHARDED), lambda: said_in("sharded", kafka)) == EXIT_CODE
+    assert ends_deaf(run("deaf", SHARDED), lambda: said_in("stalled-shards", kafka)) == EXIT_CODE
     assert said_by(run("well", SHARDED)) == b"told\n", "the next one reads it"
 
 

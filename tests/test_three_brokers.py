@@ -12,9 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import fastavro
 import psutil  # type: ignore[import-untyped]
@@ -120,7 +121,7 @@ class Load:
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
             env=environment({**city.env, "CROSSTOWN_HOME": str(city.home)}),
         )  # fmt: skip
-        self._thread = threading.Thread(target=self._flow)
+        self._thread = threading.Thread(target=self._flow, daemon=True)
         self._thread.start()
 
     def _flow(self) -> None:
@@ -135,6 +136,15 @@ class Load:
         self._thread.join()
         _, said = self._process.communicate(timeout=180)
         assert self._process.returncode == 0, said.decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._process.kill()
+        self._thread.join()
+        self._process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +188,33 @@ def typed(page: str) -> list[list[str]]:
     return [shlex.split(one) for one in block.splitlines()]
 
 
+ASKING: Final = """
+from confluent_kafka import KafkaException
+from crosstown.home import Endpoints
+from crosstown.read_by import read_by
+from crosstown.settings import Settings
+settings = Settings()
+while True:
+    for group in range(8):
+        try:
+            read_by(settings, Endpoints(settings.bootstrap, ""), f"group-{group}", [("accepted", 0)])
+        except KafkaException:
+            pass
+"""
+
+
+@contextmanager
+def asking(city: City) -> Iterator[subprocess.Popen[bytes]]:
+    """Somebody who asks how far groups have read, all the time: coordinators move meanwhile."""
+    env = {**city.env, "CROSSTOWN_HOME": str(city.home)}
+    process = subprocess.Popen([sys.executable, "-c", ASKING], env=environment(env))
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 def whole(city: City) -> bool:
     """Whether every copy of every partition is in step."""
     return all(have == want == 3 for want, have in city.cluster.in_step().values())
@@ -185,23 +222,24 @@ def whole(city: City) -> bool:
 
 def test_one_broker_of_three_dies_and_something_is_lost(city: City, heard: Heard) -> None:
     assert whole(city)
-    load = Load(city)
-    until("the load flows", lambda: city.said > 3 * A_SECOND)
-    victim = city.cluster.leads("accepted")
-    victim.kill()
-    before = city.said
-    assert heard("PartitionsShortOfCopies", "firing")[0]["annotations"]["runbook"].endswith(
-        "partitions-short-of-copies.md"
-    )
-    until("the load goes on", lambda: city.said > before + 5 * A_SECOND)
-    for words in typed("partitions-short-of-copies.md"):
-        if words[0] == "crosstown":
-            said = city(*words[1:]).ok()
-            assert "min.insync.replicas" not in said.out
-        else:
-            done = [word.replace("HOME", str(city.home)) for word in words]
-            assert subprocess.run(done, capture_output=True, check=False).returncode == 0, words
-    load.end()
+    with Load(city) as load, asking(city) as asker:
+        until("the load flows", lambda: city.said > 3 * A_SECOND)
+        victim = city.cluster.leads("accepted")
+        victim.kill()
+        before = city.said
+        assert heard("PartitionsShortOfCopies", "firing")[0]["annotations"]["runbook"].endswith(
+            "partitions-short-of-copies.md"
+        )
+        until("the load goes on", lambda: city.said > before + 5 * A_SECOND)
+        for words in typed("partitions-short-of-copies.md"):
+            if words[0] == "crosstown":
+                said = city(*words[1:]).ok()
+                assert "min.insync.replicas" not in said.out
+            else:
+                done = [word.replace("HOME", str(city.home)) for word in words]
+                assert subprocess.run(done, capture_output=True, check=False).returncode == 0, words
+        load.end()
+        assert asker.poll() is None, asker.returncode
     city.all_told()
     city("publish", "events", "-", stdin=line("1", agency="fairhaven-311")).ok()
     city.said += 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from crosstown import kafka
@@ -18,6 +18,7 @@ from crosstown.audit.told import numbered
 from crosstown.cluster import Cluster
 from crosstown.errors import Stop, Unavailable
 from crosstown.home import Endpoints
+from crosstown.read_by import read_by
 from crosstown.settings import Settings
 
 PREFIX: Final = "feed."
@@ -44,7 +45,7 @@ def readers(
     """
     admin = kafka.wait_for_broker(settings, endpoints, _WAIT)
     granted = set(_granted(settings, endpoints))
-    places = _places(admin, {agency for _, agency in (*receivers, *granted)})
+    places = _places(settings, endpoints, admin, {agency for _, agency in (*receivers, *granted)})
     found = []
     for agreement, agency in sorted({*receivers, *granted}):
         at = {
@@ -73,17 +74,19 @@ def _granted(settings: Settings, endpoints: Endpoints) -> Iterator[tuple[str, st
             yield one.name.removeprefix(PREFIX), one.user
 
 
-def _places(admin: AdminClient, agencies: Collection[str]) -> dict[tuple[str, str], int]:
+def _places(
+    settings: Settings, endpoints: Endpoints, admin: AdminClient, agencies: Collection[str]
+) -> dict[tuple[str, str], int]:
     """The committed offsets of the agencies' groups, by group and topic."""
     found = {}
     try:
+        feeds = [(name, p) for name, about in admin.list_topics(timeout=_WAIT).topics.items()
+                 if name.startswith(PREFIX) for p in about.partitions]  # fmt: skip
         listed: Any = admin.list_consumer_groups().result(_WAIT)
         for group in sorted(one.group_id for one in listed.valid):
             if group.partition(".")[0] in agencies:
-                asked = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-                for place in asked[group].result(_WAIT).topic_partitions:
-                    if place.offset >= 0 and place.topic.startswith(PREFIX):
-                        found[group, place.topic] = place.offset
+                for (topic, _), at in read_by(settings, endpoints, group, feeds, _WAIT).items():
+                    found[group, topic] = at
     except (KafkaException, TimeoutError) as error:
         raise Unavailable(f"Kafka doesn't say how far groups have read: {error}") from None
     return found

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from crosstown import kafka
-from crosstown.home import endpoints
+from crosstown.home import Endpoints, endpoints
+from crosstown.read_by import read_by
 from crosstown.settings import Settings
 
 PATIENCE: Final = 5.0
 """Seconds that one question may take."""
 MOST: Final = 5_000
-"""Partitions, and groups, that are asked for."""
+"""Partitions that are asked for."""
+MOST_GROUPS: Final = 500
+"""Groups that are asked for: each takes a twelfth of a second."""
 Ends = dict[tuple[str, int], int]
 
 
@@ -36,7 +38,7 @@ def offsets(settings: Settings) -> dict[str, Any]:
                    for p, one in sorted(about.partitions.items())]
             for name, about in sorted(cluster.topics.items())
         },
-        "groups": _groups(admin, last),
+        "groups": _groups(settings, where, admin, last),
     }  # fmt: skip
 
 
@@ -56,23 +58,21 @@ def _ends(admin: AdminClient, parts: list[tuple[str, int]], spec: OffsetSpec) ->
     return found
 
 
-def _groups(admin: AdminClient, last: Ends) -> dict[str, Any]:
+def _groups(
+    settings: Settings, where: Endpoints, admin: AdminClient, last: Ends
+) -> dict[str, Any]:  # fmt: skip
     """By group: its state, and of each partition what is read and what is behind that."""
     listed = admin.list_consumer_groups(request_timeout=PATIENCE).result().valid
-    return {one.group_id: {"state": one.state.name, "read": _read(admin, one.group_id, last)}
-            for one in sorted(listed, key=lambda one: str(one.group_id))[:MOST]}  # fmt: skip
+    groups = sorted(listed, key=lambda one: str(one.group_id))[:MOST_GROUPS]
+    return {one.group_id: {"state": one.state.name,
+                           "read": _read(settings, where, one.group_id, last)}
+            for one in groups}  # fmt: skip
 
 
-def _read(admin: AdminClient, group: str, last: Mapping[tuple[str, int], int]) -> Any:
-    asked = [ConsumerGroupTopicPartitions(group)]
-    (answer,) = admin.list_consumer_group_offsets(asked, request_timeout=PATIENCE).values()
+def _read(settings: Settings, where: Endpoints, group: str, last: Ends) -> Any:
     try:
-        found = answer.result().topic_partitions
+        found = read_by(settings, where, group, last, PATIENCE)
     except KafkaException as error:
         return error.args[0].str()
-    return {
-        f"{at.topic}/{at.partition}": {
-            "offset": at.offset, "behind": max(0, last.get((at.topic, at.partition), 0) - at.offset),
-        }
-        for at in found
-    }  # fmt: skip
+    return {f"{topic}/{partition}": {"offset": at, "behind": max(0, last[topic, partition] - at)}
+            for (topic, partition), at in found.items()}  # fmt: skip

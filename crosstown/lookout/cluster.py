@@ -12,7 +12,6 @@ from typing import Any, Final
 from confluent_kafka import (
     OFFSET_INVALID,
     Consumer,
-    ConsumerGroupTopicPartitions,
     IsolationLevel,
     KafkaException,
     TopicPartition,
@@ -25,6 +24,7 @@ from crosstown.lookout.oldest_waiting import OldestWaiting
 from crosstown.lookout.shown import Shown
 from crosstown.lookout.since import Since
 from crosstown.lookout.standing_still import StandingStill
+from crosstown.read_by import read_by
 from crosstown.repository import Repository
 from crosstown.settings import Settings
 
@@ -102,13 +102,7 @@ class Cluster:
                   "watch": live.watch, "feeds": "feeds"}  # fmt: skip
         found: dict[str, Offsets] = {}
         for program, group in groups.items():
-            asked = [ConsumerGroupTopicPartitions(group)]
-            (answer,) = self._admin.list_consumer_group_offsets(
-                asked, request_timeout=PATIENCE
-            ).values()
-            at = {(tp.topic, tp.partition): max(tp.offset, 0)
-                  for tp in answer.result().topic_partitions}  # fmt: skip
-            found[program] = {tp: offset for tp, offset in at.items() if tp in ends}
+            found[program] = read_by(self._settings, self._endpoints, group, ends, PATIENCE)
         accepted = {tp: 0 for tp in ends if tp[0] == live.accepted}
         found["feeds"] = {tp: at for tp, at in found["feeds"].items() if tp in accepted}
         begun = {"intake": {tp: 0 for tp in ends if tp[0].startswith("events.")},
