@@ -46,6 +46,8 @@ class Agency(_Ours):
     jurisdiction: str
     kind: Literal["department", "authority", "county", "state", "non-profit", "volunteers"]
     names: tuple[str, ...] = ()
+    contact: str = Field("", max_length=200)
+    """Whom to ask about what it publishes under everyone's contracts, which can't name it."""
     roles: tuple[Role, ...] | None = None
     publish_mb_per_s: float | None = Field(None, gt=0)
     """How much it may publish a second over its own account, in megabytes; unset: no limit."""

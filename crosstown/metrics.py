@@ -237,6 +237,11 @@ contract_info: Final = Gauge(
     "Always 1: who owns a contract, and where to ask about it.",
     ["contract", "owner", "contact"],
 )
+agency_info: Final = Gauge(
+    "crosstown_agency_info",
+    "Always 1: where to ask about what an agency publishes under everyone's contracts.",
+    ["agency", "contact"],
+)
 promised: Final = Gauge(
     "crosstown_promised_seconds",
     "What a contract promises: how often something is published (frequency), how late (latency).",

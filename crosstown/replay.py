@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from crosstown import kafka
 from crosstown.dead_letter import TOPIC
@@ -49,26 +50,36 @@ class Letter:
 
 
 def letters(
-    settings: Settings, endpoints: Endpoints, wanted: Callable[[Letter], bool]
+    settings: Settings, endpoints: Endpoints, wanted: Callable[[Letter], bool], since: int = 0
 ) -> Iterator[Letter]:
     """The dead letters that stand and are wanted, in the order in which they were written.
 
-    What isn't one (somebody else's bytes under that topic) is left out. Read twice: a later tombstone
+    `since`: only those written at that time or later, microseconds UTC. What isn't one (somebody else's bytes under that topic) is left out. Read twice: a later tombstone
     takes a letter away.
     """
     admin = kafka.wait_for_broker(settings, endpoints, 10)
     found = admin.list_topics(timeout=10).topics.get(TOPIC)
     for partition in found.partitions if found else ():
+        start = _offset_at(admin, TopicPartition(TOPIC, partition), since) if since else 0
         last: dict[bytes, int] = {}
-        for message in messages(settings, endpoints, TOPIC, partition):
+        for message in messages(settings, endpoints, TOPIC, partition, start):
             if message.key() is not None:
                 last[message.key()] = message.offset()
-        for message in messages(settings, endpoints, TOPIC, partition):
+        for message in messages(settings, endpoints, TOPIC, partition, start):
             if message.value() is None or last.get(message.key()) != message.offset():
                 continue
             letter = _opened(message.key(), message.value(), partition)
             if letter is not None and wanted(letter):
                 yield letter
+
+
+def _offset_at(admin: AdminClient, at: TopicPartition, since: int) -> int:
+    """The first offset of that time or later; the end where there is none."""
+    for spec in (OffsetSpec.for_timestamp(since // 1000), OffsetSpec.latest()):
+        (answer,) = admin.list_offsets({at: spec}, request_timeout=10).values()
+        if (found := int(answer.result().offset)) >= 0:
+            return found
+    return 0
 
 
 def _opened(key: bytes, value: bytes, partition: int) -> Letter | None:

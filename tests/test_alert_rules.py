@@ -125,3 +125,46 @@ def test_a_command_of_a_runbook_cannot_be_typed_as_it_is_printed(page: Path) -> 
         command.make_context(words[0], words[1:])  # raises where an option or word isn't known
     for target in re.findall(r"\]\(([^)]+)\)", text):
         assert (page.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize(
+    ("contract", "reachable", "asked"),
+    [
+        ("any/events", True, "data@311.eastvale.example"),
+        ("any/events", False, "whoever runs this installation"),
+        ("eastvale-311/requests", True, "whoever runs this installation"),
+    ],
+)
+def test_an_alert_about_an_agency_names_somebody_who_does_not_know_it(
+    tmp_path: Path, contract: str, reachable: bool, asked: str
+) -> None:
+    labels = {"agency": "eastvale-311", "contract": contract}
+    series = {
+        f'crosstown_contract_info{{contract="{contract}", owner="us", contact="whoever runs this installation"}}': "1x40",
+        f'crosstown_refused_total{{agency="eastvale-311", contract="{contract}"}}': "0+3x40",
+        'crosstown_agency_info{agency="riverton-311", contact="another"}': "1x40",
+    }  # fmt: skip
+    if reachable:
+        series['crosstown_agency_info{agency="eastvale-311", contact="data@311.eastvale.example"}'] = "1x40"  # fmt: skip
+    rule = next(one for one in RULES if one["alert"] == "DeadLettersRise")
+    said = {
+        **rule["annotations"], "contact": asked,
+        "summary": "What eastvale-311 publishes is refused",
+        "description": f"90 messages of eastvale-311 under {contract} became dead letters in half an hour.",
+    }  # fmt: skip
+    held = labels | rule["labels"] | {"owner": "us", "contact": "whoever runs this installation"}
+    test = {
+        "rule_files": [str(FOLDER / "crosstown.rules.yml")],
+        "tests": [{
+            "interval": "1m",
+            "input_series": [{"series": s, "values": v} for s, v in series.items()],
+            "alert_rule_test": [{
+                "eval_time": "35m", "alertname": "DeadLettersRise",
+                "exp_alerts": [{"exp_labels": held, "exp_annotations": said}],
+            }],
+        }],
+    }  # fmt: skip
+    file = tmp_path / "contact.test.yml"
+    file.write_text(yaml.safe_dump(test), "utf-8")
+    done = tool("promtool", "test", "rules", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr

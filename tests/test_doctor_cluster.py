@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from installation import Installation
@@ -23,6 +24,7 @@ from crosstown import kafka
 from crosstown.broker import Broker
 from crosstown.doctor.finding import Finding, Severity
 from crosstown.home import Endpoints, Home
+from crosstown.own_values import own_values
 from crosstown.prepare import prepare
 from crosstown.registry_server import Server
 from crosstown.repository import shipped
@@ -179,6 +181,69 @@ def test_too_few_copies_are_not_seen(city: City) -> None:
     assert "broker 2 doesn't answer" in away.cause
     for future in admin.delete_topics(list(names)).values():
         future.result(30)
+
+
+def test_a_producer_that_hangs_holds_readers_back_and_the_doctor_is_silent(city: City) -> None:
+    topic = "events.millbrook-311.service-requests"
+    where = Endpoints(city.settings.bootstrap, city.settings.registry)
+    kafka.ensure_topics(city.admin, [kafka.Topic(topic, 1, kafka.EVENTS)])
+    until(lambda: found(city.settings, "flow") == {})
+    producer = Producer(
+        kafka.producer(
+            city.settings, where, transactional_id="hangs", transaction_timeout_ms=600_000
+        )
+    )
+    producer.init_transactions(30)
+    producer.begin_transaction()
+    sent = round(time.time() * 1000) - 600_000
+    for _ in range(2):
+        producer.produce(topic, b"never committed", timestamp=sent)
+    assert producer.flush(30) == 0
+    (held,) = looked(city.settings, "kafka", "contracts", "flow").findings
+    assert held.severity is Severity.CRITICAL
+    assert held.what == f"nobody can read the last 2 messages of {topic}"
+    assert held.whose == "millbrook-311 (data@311.millbrook.example)"
+    assert "a producer of millbrook-311 holds a transaction open" in held.cause
+    assert "the first of it was sent 10 min ago" in held.cause
+    assert f"crosstown tail {topic}" in held.mend
+    producer.abort_transaction(30)
+    until(lambda: found(city.settings, "flow") == {})
+
+
+def test_dead_letters_of_a_day_are_not_told_or_those_of_yesterday_are(city: City) -> None:
+    where = Endpoints(city.settings.bootstrap, city.settings.registry)
+    values = own_values("dead-letters", city.settings, where)
+    producer = Producer(kafka.producer(city.settings, where))
+    topic = "events.riverton-housing.inspections"
+
+    def letter(number: int, reason: str, at: float) -> None:
+        key = f"{topic}/0/{number}"
+        value = values.encode({
+            "reason": reason, "detail": "a test", "topic": topic, "partition": 0, "offset": number,
+            "produced_at": round(at * 1e6), "key": None, "value": b"?", "headers": [],
+        })  # fmt: skip
+        producer.produce("dead-letters", value, key, timestamp=round(at * 1000))
+        assert producer.flush(30) == 0
+
+    letter(0, "not-avro", time.time() - 90_000)
+    assert found(city.settings, "flow") == {}
+    for number in range(1, 21):
+        letter(number, "unknown-code" if number % 4 else "not-avro", time.time())
+    said = found(city.settings, "flow")["flow-dead-letters"]
+    assert said.severity is Severity.NOTE
+    letter(21, "unknown-code", time.time())
+    said = found(city.settings, "flow")["flow-dead-letters"]
+    assert said.severity is Severity.WARNING
+    assert said.what == f"21 messages of {topic} became dead letters within a day"
+    assert said.whose.startswith("riverton-housing (")
+    assert said.cause == "unknown-code 16, not-avro 5"
+    assert said.mend == (
+        f"crosstown dead-letters list --topic {topic}", f"crosstown dead-letters show {topic}/0/21",
+    )  # fmt: skip
+    for number in range(22):
+        producer.produce("dead-letters", None, f"{topic}/0/{number}")
+    assert producer.flush(30) == 0
+    assert found(city.settings, "flow") == {}
 
 
 BROKEN = """\

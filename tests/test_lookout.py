@@ -32,7 +32,7 @@ from crosstown.lookout.place import Place, ends
 from crosstown.lookout.shown import Shown
 from crosstown.lookout.since import Since
 from crosstown.lookout.standing_still import PATIENCE, StandingStill
-from crosstown.lookout.terms import contact, owners, promises, stewards
+from crosstown.lookout.terms import contact, owners, promises, reachable, stewards, whom
 from crosstown.repository import Repository, shipped
 from crosstown.running import scraped
 from crosstown.settings import Settings
@@ -176,6 +176,17 @@ def test_a_broken_contract_repository_or_an_absent_cluster_ends_the_lookout(home
     stopping = threading.Event()
     stopping.set()
     lookout.run(stopping)
+
+
+def test_whom_to_ask_about_an_agency_without_contracts_of_its_own_is_not_known() -> None:
+    contracts = Repository.load()
+    asked = whom(contracts)
+    assert asked["millbrook-311"] == "data@311.millbrook.example"
+    assert asked["riverton-311"] == contact(contracts.contracts["riverton-311/requests"])
+    assert "animal-control" not in asked
+    told = reachable(contracts.agencies)
+    assert told["millbrook-311", "data@311.millbrook.example"] == 1
+    assert {agency for agency, _ in told} == {"eastvale-311", "millbrook-311", "fairhaven-311"}
 
 
 @pytest.mark.parametrize(("days", "late"), [(1.9, 0), (2.1, 1)])

@@ -22,6 +22,7 @@ from crosstown.cli.shell import (
     print_json,
     settings,
 )
+from crosstown.doctor.finding import length
 from crosstown.errors import CrosstownError
 from crosstown.health.asking import unready
 from crosstown.home import Endpoints, Home
@@ -157,8 +158,7 @@ def _since(ended: float) -> str:
     ago = time.time() - ended
     if ago > DAY:
         return ""
-    unit, seconds = ("s", 1) if ago < 120 else ("min", 60) if ago < 7_200 else ("h", 3_600)
-    return f"{ago / seconds:.0f} {unit} ago"
+    return f"{length(ago)} ago"
 
 
 def _lag(behind: Mapping[str, int | None], one: Process) -> str:

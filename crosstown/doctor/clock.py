@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from crosstown.doctor.finding import OPERATIONS, Finding, Severity
+from crosstown.doctor.finding import OPERATIONS, Finding, Severity, length
 from crosstown.errors import CrosstownError
 from crosstown.home import Home, endpoints, shown
 from crosstown.settings import Settings
@@ -79,7 +79,7 @@ def judge(clock: Clock) -> Iterator[Finding]:
         less = "behind" if off > 0 else "ahead of"
         yield Finding(
             "clock", Severity.CRITICAL if far else Severity.WARNING,
-            f"this machine's clock is {_long(abs(off))} {less} the registry's", OPERATIONS,
+            f"this machine's clock is {length(abs(off))} {less} the registry's", OPERATIONS,
             f"one of the two is wrong (registry: {clock.at}); "
             + ("over an hour apart, what is published becomes a dead letter" if far
                else "times of what is said here are off by that; over an hour it becomes dead letters"),
@@ -89,14 +89,8 @@ def judge(clock: Clock) -> Iterator[Finding]:
         file, ahead = clock.future[0]
         yield Finding(
             "clock", Severity.WARNING,
-            f"{file} is from {_long(ahead)} in the future", OPERATIONS,
+            f"{file} is from {length(ahead)} in the future", OPERATIONS,
             f"the clock was set back ({len(clock.future)} such files): what was said meanwhile looks"
             " newer than what is said now, and wins",
             mend,
         )  # fmt: skip
-
-
-def _long(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"

@@ -10,7 +10,7 @@ from typing import Final
 from crosstown.cluster import planned
 from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity, few
 from crosstown.home import endpoints
-from crosstown.lookout.terms import contact
+from crosstown.lookout.terms import whom
 from crosstown.plan import Change
 from crosstown.repository import Repository
 from crosstown.settings import Settings
@@ -101,8 +101,7 @@ def look(settings: Settings) -> Differences:
     """Compare; raises what `crosstown plan` would."""
     cluster, _, _, changes = planned(settings, endpoints(settings))
     cluster.close()
-    contracts = Repository.of(settings).contracts.values()
-    return Differences(changes, {one.owner: contact(one) for one in contracts}, settings.embedded)
+    return Differences(changes, whom(Repository.of(settings)), settings.embedded)
 
 
 def judge(seen: Differences) -> Iterator[Finding]:

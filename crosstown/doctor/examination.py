@@ -17,6 +17,7 @@ from crosstown.doctor import (
     database,
     disk,
     drift,
+    flow,
     java,
     kept,
     listening,
@@ -54,6 +55,8 @@ CHECKS: Final = (
     Check("registry", "the schema registry", backbone.look_at_registry, backbone.judge_registry),
     Check("clock", "the time of day", clock.look, clock.judge),
     Check("copies", "leaders and copies", copies.look, copies.judge, needs=("kafka",)),
+    Check("flow", "what can be read, and is accepted", flow.look, flow.judge, 15.0,
+          ("kafka", "contracts")),
     Check("drift", "what contracts say against what is there", drift.look, drift.judge, 20.0,
           ("kafka", "registry", "contracts")),
 )  # fmt: skip

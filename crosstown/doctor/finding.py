@@ -58,3 +58,10 @@ def size(count: float) -> str:
         if count >= least:
             return f"{count / least:.1f} {unit}"
     return f"{count:.0f} bytes"
+
+
+def length(seconds: float) -> str:
+    """A length of time as people read it: 95 s, 12 min, 3.5 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7_200 else f"{seconds / 3_600:.1f} h"

@@ -5,10 +5,11 @@ So an alert names the owner as the contract has it now; no list of people is kep
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from crosstown import metrics
+from crosstown.agencies import Agency
 from crosstown.agreements.agreement import Agreement
 from crosstown.contract import Contract
 from crosstown.contract_files import ContractFiles
@@ -30,6 +31,7 @@ class Terms:
         self._files = ContractFiles(settings)
         self.repository: Repository | None = None
         self._contracts = Shown(metrics.contract_info)
+        self._agencies = Shown(metrics.agency_info)
         self._agreements = Shown(metrics.agreement_info)
         self._promises = Shown(metrics.promised)
 
@@ -40,6 +42,7 @@ class Terms:
             return
         self.repository = found
         self._contracts.show(owners(found.contracts))
+        self._agencies.show(reachable(found.agencies))
         self._agreements.show(stewards(found.agreements))
         self._promises.show(promises(found.contracts))
 
@@ -57,6 +60,17 @@ def contact(contract: Contract) -> str:
         if found:
             return found[:LONGEST]
     return (file.team.name if file.team and file.team.name else contract.owner)[:LONGEST]
+
+
+def reachable(agencies: Iterable[Agency]) -> Series:
+    """1 for each agency that says whom to ask about it."""
+    return {(one.id, one.contact): 1.0 for one in agencies if one.contact}
+
+
+def whom(repository: Repository) -> dict[str, str]:
+    """By agency, whom to ask: as its own contracts say, else as `agencies.yaml` does."""
+    own = {one.owner: contact(one) for one in repository.contracts.values()}
+    return {one.id: one.contact for one in repository.agencies if one.contact} | own
 
 
 def stewards(agreements: Mapping[str, Agreement]) -> Series:
