@@ -28,7 +28,7 @@ from sharing_said import NOW, SECRET, Message, accepted, consent, schema_text
 
 from crosstown import sample
 from crosstown.agreements.agreement import Agreement
-from crosstown.erasures import Erasures, Key
+from crosstown.erasure.erasures import Erasures, Key
 from crosstown.feeds.sharing import Sharing
 
 BATCH = 500

@@ -18,7 +18,7 @@ from feeding import Town, body, handshake  # noqa: E402
 
 from crosstown.completeness.answer import completeness
 from crosstown.reciprocity.report import report
-from crosstown.waiting import Waiting
+from crosstown.supervision.waiting import Waiting
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ import psutil
 
 from bench import fold, java
 from bench.measure import ROOT, Cost, Group, cpu_of, end
-from crosstown.broker import Broker
+from crosstown.embedded.broker import Broker
 from crosstown.settings import Settings
 
 PEERS = Path(__file__).parent / "peers"

@@ -26,11 +26,11 @@ from bench.measure import Group, end, own_cpu
 from bench.path import AGENCY, EVENTS, WARM, Backbone, _event, _producer, _send, backbone
 from confluent_kafka import Consumer, TopicPartition
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.agreements import word_log
 from crosstown.agreements.words import Word
 from crosstown.feeds.form import form
-from crosstown.repository import Repository
+from crosstown.contracts.repository import Repository
 
 NAME, RECEIVER, RATE, SECONDS = "bench", "xx-county-health", 50, 20
 FILE = f"""id: {NAME}

@@ -18,8 +18,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from receiving import city, receiver
 
-from crosstown.broker import Broker
-from crosstown.registry_server import Server
+from crosstown.embedded.broker import Broker
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 CLIENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 200

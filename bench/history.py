@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Iterable
 
-from crosstown.cases import City
-from crosstown.envelope import Envelope, saying
-from crosstown.identity import event_id
+from crosstown.cases.cases import City
+from crosstown.event.envelope import Envelope, saying
+from crosstown.event.identity import event_id
 
 DAY = 86_400_000_000
 BATCH = 1_000

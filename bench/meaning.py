@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Final
 
 from connectors import source
-from crosstown.cases import City
-from crosstown.checked import Checker
-from crosstown.envelope import saying
-from crosstown.naming import Naming
-from crosstown.repository import Repository
+from crosstown.cases.cases import City
+from crosstown.contracts.checked import Checker
+from crosstown.event.envelope import saying
+from crosstown.contracts.naming import Naming
+from crosstown.contracts.repository import Repository
 from crosstown.source import Reject
 
 LABELS: Final = Path(__file__).parent / "labels" / "boston-311.csv"

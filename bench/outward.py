@@ -21,13 +21,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from agreed_feed import feed_of
 from hook_receiver import receiving
 
-from crosstown.broker import Broker
+from crosstown.embedded.broker import Broker
 from crosstown.home import Endpoints, Home
 from crosstown.audit.access import Remembered
 from crosstown.outward.batching import batch
 from crosstown.outward.shelf import Folder
 from crosstown.outward.signing_secrets import SigningSecrets
-from crosstown.registry_server import Server
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 MESSAGES = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000

@@ -26,16 +26,17 @@ from bench import state
 from bench.measure import ROOT, Cost, Group, end, own_cpu, run_until_done
 
 from connectors import source
-from crosstown import kafka, sample
-from crosstown.broker import Broker
-from crosstown.codec import Encoder, frame
+from crosstown import sample
+from crosstown.backbone import kafka
+from crosstown.embedded.broker import Broker
+from crosstown.avro.codec import Encoder, frame
 from crosstown.formats import TIMELINE, plain
 from crosstown.home import Endpoints, Home
-from crosstown.ports import choose
-from crosstown.prepare import prepare
-from crosstown.publish import publish
-from crosstown.registry import Registry
-from crosstown.repository import Repository
+from crosstown.processes.ports import choose
+from crosstown.supervision.prepare import prepare
+from crosstown.publishing.publish import publish
+from crosstown.registry.client import Registry
+from crosstown.contracts.repository import Repository
 from crosstown.settings import Settings
 
 AGENCY, REPOSITORY = "riverton-tenants", Repository.load()
@@ -63,7 +64,7 @@ class Backbone:
             "CROSSTOWN_REGISTRY_PORT": str(port),
         }
         try:
-            self.registry = self.start("crosstown.registry_server")
+            self.registry = self.start("crosstown.registry.server")
             Registry(self.endpoints.registry).wait(30)
             prepare(self.settings, self.endpoints)
         except BaseException:

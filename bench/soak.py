@@ -27,12 +27,12 @@ from bench.path import AGENCY, EVENTS, _event
 from bench.soak_picture import picture, table
 from confluent_kafka import Producer
 
-from crosstown import kafka
-from crosstown.codec import Encoder, frame
+from crosstown.backbone import kafka
+from crosstown.avro.codec import Encoder, frame
 from crosstown.home import Endpoints, Home, endpoints
-from crosstown.keys import KeyFile
-from crosstown.lag import lags
-from crosstown.registry import Registry
+from crosstown.gateway.keys import KeyFile
+from crosstown.supervision.lag import lags
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings
 
 EVERY = 10.0

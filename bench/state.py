@@ -16,9 +16,9 @@ import fastavro
 from bench.measure import end
 from confluent_kafka import Consumer, TopicPartition
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.formats import TIMELINE, plain
-from crosstown.rebuild import Rebuild
+from crosstown.cases.rebuild import Rebuild
 
 if TYPE_CHECKING:
     from bench.path import Backbone

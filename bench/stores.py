@@ -55,7 +55,7 @@ class OneTable:
 
 
 class TwoTables(OneTable):
-    """SQLite as `crosstown/state_store.py` has it: an index of keys, and bodies by number."""
+    """SQLite as `crosstown/cases/state_store.py` has it: an index of keys, and bodies by number."""
 
     tables = (
         "create table node (key blob primary key, body integer) without rowid;"

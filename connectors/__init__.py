@@ -15,8 +15,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, cast
 
+from crosstown.contracts.naming import Naming
 from crosstown.errors import NotFound, Stop
-from crosstown.naming import Naming
 from crosstown.source import Source
 
 GROUP: Final = "crosstown.connectors"

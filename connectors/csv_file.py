@@ -16,9 +16,9 @@ from typing import ClassVar, Final, TextIO, TypeVar
 from connectors.csv_records import BrokenRecord, Records
 from connectors.text_file import check_text, shown
 from connectors.times import LocalTimes
+from crosstown.contracts.naming import Naming
 from crosstown.errors import CrosstownError, Refused
 from crosstown.moments import instant
-from crosstown.naming import Naming
 from crosstown.source import Reject, Said
 
 MAX_CELL: Final = 256_000

@@ -1,6 +1,6 @@
 """Events in the envelope's own words: one JSON object a line, from anyone who can print a line.
 
-What may stand in a line: `crosstown/own_words.py`.
+What may stand in a line: `crosstown/event/own_words.py`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from threading import Thread
 from typing import BinaryIO, Final
 
 from connectors.text_file import refuse_unless_text, shown
-from crosstown import strict_json
+from crosstown.contracts.naming import Naming
 from crosstown.errors import Refused
-from crosstown.naming import Naming
-from crosstown.own_words import own_words
+from crosstown.event import strict_json
+from crosstown.event.own_words import own_words
 from crosstown.source import Quiet, Reject, Said
 
 MAX_LINE: Final = 256_000

@@ -18,7 +18,7 @@ from typing import Final
 
 from connectors.street import KINDS, SIDES
 from crosstown.errors import Stop
-from crosstown.identity import slug
+from crosstown.event.identity import slug
 
 MAX_TEXT: Final = 300
 """Characters of an address; a longer text is none."""

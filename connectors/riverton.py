@@ -17,8 +17,8 @@ from connectors.riverton_tenants import RivertonTenants
 from connectors.riverton_water import RivertonWater
 from connectors.small_town_311 import SmallTown311
 from connectors.text_file import check_text
+from crosstown.contracts.naming import Naming
 from crosstown.errors import Refused
-from crosstown.naming import Naming
 from crosstown.source import Reject, Said
 
 SYSTEMS: Final[tuple[type[CountyCsv], ...]] = (

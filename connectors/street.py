@@ -7,7 +7,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
-from crosstown.identity import slug
+from crosstown.event.identity import slug
 
 KINDS: Final = {
     "street": "st", "avenue": "ave", "av": "ave", "road": "rd", "place": "pl", "lane": "ln",

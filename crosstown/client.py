@@ -12,17 +12,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
-from crosstown.bodies import Published, publish_bodies, publisher
+from crosstown.avro.plain_values import converter
+from crosstown.contracts.repository import Repository
 from crosstown.errors import NotFound
-from crosstown.extract import Extract
 from crosstown.home import Endpoints
-from crosstown.plain_values import converter
-from crosstown.records import Records
-from crosstown.registry import Registry
-from crosstown.repository import Repository
-from crosstown.running import backbone
+from crosstown.publishing.bodies import Published, publish_bodies, publisher
+from crosstown.reading.extract import Extract
+from crosstown.reading.records import Records
+from crosstown.reading.span import Bound, By, span_of
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings, settings_of
-from crosstown.span import Bound, By, span_of
+from crosstown.supervision.running import backbone
 
 
 class Client:

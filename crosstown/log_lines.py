@@ -70,7 +70,7 @@ class JsonLines(logging.Formatter):
 def log_as(form: str, program: str) -> None:
     """Log lines in this form to standard error: ours, the libraries', warnings, faults of threads.
 
-    Anything but `json` is text. librdkafka's own lines come the same way (crosstown/kafka.py).
+    Anything but `json` is text. librdkafka's own lines come the same way (crosstown/backbone/kafka.py).
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines(program) if form == "json" else TextLines())

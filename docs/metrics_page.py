@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from crosstown import metrics
-from crosstown.node import FIGURES
+from crosstown.embedded.node import FIGURES
 
 HEAD: Final = """\
 # Metrics
@@ -21,7 +21,7 @@ none grows with records, and none can be chosen by data. An agency that an event
 as `undeclared`. Counters count since their process started; times are seconds. Why so: decisions
 [0029](decisions/0029-alerts.md) and [0031](decisions/0031-metrics.md).
 
-This page is made by `python docs/metrics_page.py` from `crosstown/metrics.py` and `crosstown/jmx.yml`.
+This page is made by `python docs/metrics_page.py` from `crosstown/metrics.py` and `crosstown/embedded/jmx.yml`.
 
 ## Crosstown's
 
@@ -33,7 +33,7 @@ KAFKA: Final = """
 
 The embedded broker's process tells these by the JMX exporter, and what the Java machine measures of itself (`jvm_*`:
 `jvm_memory_used_bytes{area="heap"}`, `jvm_gc_collection_seconds`, `jvm_threads_current` and others). A cluster's brokers
-tell the same with the same settings, which `python -m crosstown.kafka_agent FOLDER` puts with the exporter into a folder:
+tell the same with the same settings, which `python -m crosstown.embedded.kafka_agent FOLDER` puts with the exporter into a folder:
 `-javaagent:FOLDER/jmx_prometheus_javaagent-1.0.1.jar=9404:FOLDER/jmx.yml` (`deploy/kafka/start.sh` does so). None is by topic, client or
 partition.
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from crosstown import sample
+from crosstown.casebook.lookup import Lookup
 from crosstown.cli import timeline
 from crosstown.home import Home
-from crosstown.lookup import Lookup
 from crosstown.settings import Settings
 
 

@@ -1,1 +1,1 @@
-"""The contract repository that ships with Crosstown: data, read by `crosstown.repository`."""
+"""The contract repository that ships with Crosstown: data, read by `crosstown.contracts.repository`."""

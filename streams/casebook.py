@@ -9,15 +9,16 @@ from collections.abc import Mapping
 
 from confluent_kafka import Consumer, TopicPartition
 
-from crosstown import generation, kafka, metrics
-from crosstown.casebook import Casebook, Row, connect
-from crosstown.erasures import Key
+from crosstown import metrics
+from crosstown.backbone import generation, kafka
+from crosstown.casebook.casebook import Casebook, Row, connect
+from crosstown.erasure.erasures import Key
 from crosstown.errors import Unavailable
-from crosstown.own_values import own_values
+from crosstown.processing.transact import Ownership, gather
 from crosstown.program import Program, main
-from crosstown.reading import Reading
-from crosstown.registry import Registry
-from crosstown.transact import Ownership, gather
+from crosstown.registry.client import Registry
+from crosstown.registry.own_values import own_values
+from crosstown.registry.read_back import Reading
 
 log = logging.getLogger(__name__)
 

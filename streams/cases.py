@@ -11,24 +11,25 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from crosstown import generation, kafka, metrics
-from crosstown.cases import Change
-from crosstown.codec import frame
+from crosstown import metrics
+from crosstown.avro.codec import frame
+from crosstown.backbone import generation, kafka
+from crosstown.backbone.generation import Generation
+from crosstown.cases.cases import Change
+from crosstown.cases.neighbourhoods import Hood, Neighbourhoods
+from crosstown.cases.state_store import StateStore, clear
+from crosstown.cases.timeline import message_bytes
 from crosstown.completeness.counted import ASIDE
-from crosstown.dead_letter import dead_letter
-from crosstown.envelope import content_of, read_long, read_prefix
-from crosstown.erasures import RESERVED, Erasures, Key
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.erasures import RESERVED, Erasures, Key
 from crosstown.errors import Refused, Unavailable
-from crosstown.generation import Generation
-from crosstown.neighbourhoods import Hood, Neighbourhoods
-from crosstown.own_values import own_values
+from crosstown.event.envelope import content_of, read_long, read_prefix
+from crosstown.processing.dead_letter import dead_letter
+from crosstown.processing.traced import Traced
+from crosstown.processing.traces import traces_of
+from crosstown.processing.transact import Output, Shard, run_sharded
 from crosstown.program import Program, main
-from crosstown.repository import Repository
-from crosstown.state_store import StateStore, clear
-from crosstown.timeline import message_bytes
-from crosstown.traced import Traced
-from crosstown.traces import traces_of
-from crosstown.transact import Output, Shard, run_sharded
+from crosstown.registry.own_values import own_values
 
 log = logging.getLogger(__name__)
 

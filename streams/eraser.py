@@ -16,14 +16,14 @@ from dataclasses import replace
 
 from confluent_kafka import Message
 
-from crosstown import generation
-from crosstown.elsewhere import Elsewhere
-from crosstown.envelope import content_of, read_long, read_prefix
-from crosstown.erasures import RESERVED, Erasures, Key
+from crosstown.backbone import generation
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.concerned import scan
+from crosstown.erasure.elsewhere import Elsewhere
+from crosstown.erasure.erasures import RESERVED, Erasures, Key
+from crosstown.event.envelope import content_of, read_long, read_prefix
+from crosstown.processing.transact import Output, Shard, run_sharded
 from crosstown.program import Program, main
-from crosstown.repository import Repository
-from crosstown.sweep import scan
-from crosstown.transact import Output, Shard, run_sharded
 
 FRAME = 5
 LOOKS = 3_600.0

@@ -17,11 +17,14 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from crosstown import generation, kafka, metrics
+from crosstown import metrics
 from crosstown.audit.access import Delivery
 from crosstown.audit.log import AccessLog
-from crosstown.contract_files import ContractFiles
-from crosstown.erasures import Erasures, Key
+from crosstown.backbone import generation, kafka
+from crosstown.backbone.sweep import messages
+from crosstown.contracts.contract_files import ContractFiles
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.erasures import Erasures, Key
 from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.feeds.carrying_out import CarryingOut
 from crosstown.feeds.contract_of import UNKNOWN, ContractOf
@@ -32,15 +35,13 @@ from crosstown.feeds.sharing import Sharing
 from crosstown.feeds.told_before import TOPIC as DELIVERED
 from crosstown.feeds.told_before import key_of, told_before
 from crosstown.feeds.writing import FencedOff, Writing
-from crosstown.own_values import own_values
+from crosstown.processing.traceparent import Parent
+from crosstown.processing.traces import LINKS, Span, Traces, parent_of, traces_of
+from crosstown.processing.transact import STALL, Output, Ownership, calm_collector, gather
+from crosstown.processing.watchdog import Watchdog
 from crosstown.program import Program, main
-from crosstown.registry import Registry
-from crosstown.repository import Repository
-from crosstown.sweep import messages
-from crosstown.traceparent import Parent
-from crosstown.traces import LINKS, Span, Traces, parent_of, traces_of
-from crosstown.transact import STALL, Output, Ownership, calm_collector, gather
-from crosstown.watchdog import Watchdog
+from crosstown.registry.client import Registry
+from crosstown.registry.own_values import own_values
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from contextlib import asynccontextmanager
 
 from crosstown.agreements.following import Following
 from crosstown.audit.log import AccessLog
-from crosstown.contract_files import ContractFiles
-from crosstown.erasures import Key
+from crosstown.contracts.contract_files import ContractFiles
+from crosstown.erasure.erasures import Key
 from crosstown.errors import Stop, Unavailable
 from crosstown.gateway.app import application
 from crosstown.gateway.delivery import Delivery
@@ -26,11 +26,11 @@ from crosstown.gateway.feeds.routes import Feeds
 from crosstown.gateway.feeds.serving import Serving
 from crosstown.gateway.feeds.tails import Tails
 from crosstown.gateway.judge import Judge
+from crosstown.gateway.keys import KeyFile, KeysNow
 from crosstown.gateway.listening import Address, address, listening, load
 from crosstown.gateway.publishing import Contracts, Publishing
-from crosstown.keys import KeyFile, KeysNow
+from crosstown.processing.traces import traces_of
 from crosstown.program import Program, main
-from crosstown.traces import traces_of
 
 log = logging.getLogger(__name__)
 

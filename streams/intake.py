@@ -11,21 +11,22 @@ from functools import lru_cache
 
 from confluent_kafka import Message
 
-from crosstown import generation, metrics
-from crosstown.codec import frame
-from crosstown.contract_files import ContractFiles
-from crosstown.dead_letter import dead_letter
-from crosstown.erasures import Key
+from crosstown import metrics
+from crosstown.accepting.intake import CONTRACT, EVERY_PARTITION, Accepted, Intake
+from crosstown.avro.codec import frame
+from crosstown.backbone import generation
+from crosstown.backbone.kafka import stamp_of, wait_for_broker
+from crosstown.contracts.contract_files import ContractFiles
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.erasures import Key
 from crosstown.errors import Refused, Unavailable
-from crosstown.intake import CONTRACT, EVERY_PARTITION, Accepted, Intake
-from crosstown.kafka import stamp_of, wait_for_broker
-from crosstown.own_values import own_values
 from crosstown.pausing.pauses import Pauses
+from crosstown.processing.dead_letter import dead_letter
+from crosstown.processing.traces import Span, Traces, parent_of, traces_of
+from crosstown.processing.transact import Lost, Output, run_stateless
 from crosstown.program import Program, main
-from crosstown.registry import Registry
-from crosstown.repository import Repository
-from crosstown.traces import Span, Traces, parent_of, traces_of
-from crosstown.transact import Lost, Output, run_stateless
+from crosstown.registry.client import Registry
+from crosstown.registry.own_values import own_values
 
 log = logging.getLogger(__name__)
 

@@ -16,14 +16,14 @@ from dataclasses import replace
 
 from confluent_kafka import Message
 
-from crosstown import generation, kafka
-from crosstown.envelope import read_prefix
-from crosstown.erasures import RESERVED
+from crosstown.backbone import generation, kafka
+from crosstown.backbone.generation import Generation
+from crosstown.erasure.erasures import RESERVED
 from crosstown.errors import Stop
-from crosstown.generation import Generation
-from crosstown.identity import shard
+from crosstown.event.envelope import read_prefix
+from crosstown.event.identity import shard
+from crosstown.processing.transact import Output, run_stateless
 from crosstown.program import Program, main
-from crosstown.transact import Output, run_stateless
 from streams.cases import fold
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from typing import Final
 from confluent_kafka import KafkaException
 
 from crosstown import metrics
+from crosstown.casebook.outcomes_shown import OutcomesShown
 from crosstown.errors import Stop, Unavailable
-from crosstown.outcomes_shown import OutcomesShown
 from crosstown.program import Program, main
 from crosstown.reciprocity.balance import Asked, Balance
 from crosstown.reciprocity.reciprocity_log import changes, read, write

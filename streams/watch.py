@@ -18,15 +18,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from typing import Final
 
-from crosstown import generation, kafka, metrics, watch
-from crosstown.alert_log import found_in_log
-from crosstown.contract_files import ContractFiles
+from crosstown import metrics
+from crosstown.backbone import generation, kafka
+from crosstown.cases import watch
+from crosstown.cases.alert_log import found_in_log
+from crosstown.cases.watch import Alert, Told, Watched
+from crosstown.contracts.contract_files import ContractFiles
 from crosstown.errors import Refused
-from crosstown.faust_message import Message
-from crosstown.guarded_faust import Guarded
-from crosstown.own_values import OwnValues, body_of, own_values
+from crosstown.processing.faust_message import Message
+from crosstown.processing.guarded_faust import Guarded
 from crosstown.program import Program, main
-from crosstown.watch import Alert, Told, Watched
+from crosstown.registry.own_values import OwnValues, body_of, own_values
 
 log = logging.getLogger(__name__)
 

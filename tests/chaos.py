@@ -18,15 +18,15 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]
 from confluent_kafka import Consumer, TopicPartition
 
-from crosstown import kafka
-from crosstown.cases import City
-from crosstown.checked import Checker
-from crosstown.envelope import saying
+from crosstown.backbone import kafka
+from crosstown.cases.cases import City
+from crosstown.cases.timeline import city_digest
+from crosstown.contracts.checked import Checker
+from crosstown.contracts.repository import Repository
+from crosstown.event.envelope import saying
 from crosstown.home import Home, endpoints
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 from crosstown.source import Reject, Source
-from crosstown.timeline import city_digest
 
 
 class Installation:
@@ -151,8 +151,8 @@ def figures(cities: Iterable[City]) -> dict[str, Any]:
 
     import fastavro
 
+    from crosstown.cases.timeline import message_bytes
     from crosstown.formats import TIMELINE, plain
-    from crosstown.timeline import message_bytes
 
     schema = fastavro.parse_schema(plain(TIMELINE))
     cases: list[dict[str, Any]] = []

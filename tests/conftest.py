@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from installation import Installation, running
 
-from crosstown.broker import Broker
+from crosstown.embedded.broker import Broker
 from crosstown.home import Endpoints
-from crosstown.registry_server import Server
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 STATUS = pytest.StashKey[int]()

@@ -11,9 +11,9 @@ from riverton_said import REPOSITORY
 from sharing_said import IDS, KEY
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.codec import Encoder, frame
-from crosstown.envelope import Envelope
-from crosstown.identity import event_id
+from crosstown.avro.codec import Encoder, frame
+from crosstown.event.envelope import Envelope
+from crosstown.event.identity import event_id
 
 HOUR = DAY // 24
 JUNE = (dt.date(2025, 6, 1) - dt.date(1970, 1, 1)).days * DAY

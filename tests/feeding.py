@@ -17,24 +17,24 @@ import fastavro
 import psutil  # type: ignore[import-untyped]
 from confluent_kafka import Consumer, KafkaError
 
-from crosstown import kafka
 from crosstown.agreements import word_log
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
-from crosstown.bodies import publish_bodies
-from crosstown.broker import Broker
-from crosstown.cluster import Cluster
+from crosstown.backbone import kafka
+from crosstown.backbone.login import account
+from crosstown.backbone.sweep import messages
+from crosstown.contracts.repository import Repository
+from crosstown.embedded.broker import Broker
 from crosstown.feeds.told_before import ToldBefore, told_before
 from crosstown.home import Endpoints, Home
-from crosstown.login import account
-from crosstown.own_values import body_of
-from crosstown.prepare import prepare
-from crosstown.registry import Registry
-from crosstown.registry_server import Server
-from crosstown.repository import Repository
-from crosstown.running_program import RunningProgram
+from crosstown.provisioning.cluster import Cluster
+from crosstown.publishing.bodies import publish_bodies
+from crosstown.registry.client import Registry
+from crosstown.registry.own_values import body_of
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
-from crosstown.sweep import messages
+from crosstown.supervision.prepare import prepare
+from crosstown.supervision.running_program import RunningProgram
 
 SINCE = "2026-01-01"
 
@@ -191,7 +191,7 @@ class Town:
 
     def account(self, agency: str) -> dict[str, Any]:
         """An account for an agency, as `crosstown agency add` gives one; its client's settings."""
-        from crosstown.plan import plan
+        from crosstown.provisioning.plan import plan
 
         cluster = Cluster(self.settings, self.where)
         want = cluster.wanted(agency)

@@ -17,7 +17,7 @@ from typing import Any
 from oracle import join
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.envelope import Envelope, content_hash, prefix_bytes
+from crosstown.event.envelope import Envelope, content_hash, prefix_bytes
 
 DAY = 86_400_000_000
 VIA = ("hand", "batch", "poll", "push", "changelog", "event")

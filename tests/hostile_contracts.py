@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from crosstown.yaml_file import read_plain
+from crosstown.contracts.yaml_file import read_plain
 
 BAD: Final = (
     "<script>alert(1)</script>\"' onload='x' &lt;b&gt; {{ 7*7 }} \u202e\x07</td></table>-->"

@@ -17,10 +17,10 @@ import fastavro
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.formats import DEAD_LETTER, plain
 from crosstown.home import Endpoints, endpoints
-from crosstown.own_values import body_of
+from crosstown.registry.own_values import body_of
 from crosstown.settings import Settings
 
 LOOKS = {

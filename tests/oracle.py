@@ -12,8 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 
-from crosstown.envelope import Envelope, content_hash, prefix_bytes, text_bytes, zigzag
-from crosstown.identity import case_key
+from crosstown.event.envelope import Envelope, content_hash, prefix_bytes, text_bytes, zigzag
+from crosstown.event.identity import case_key
 
 RULES = {"ref": b"\0", "place": b"\2", "asserted": b"\4"}
 Link = tuple[str, str, str, str, str, int, str]

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from installation import Installation, Said, call
 
-from crosstown.login import login
+from crosstown.backbone.login import login
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -19,17 +19,17 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from pushing import Own, gateway, key_of
 
-from crosstown import kafka
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
-from crosstown.broker import Broker
-from crosstown.codec import encode, frame
+from crosstown.avro.codec import encode, frame
+from crosstown.backbone import kafka
+from crosstown.contracts.repository import Repository
+from crosstown.embedded.broker import Broker
 from crosstown.feeds.form import form
 from crosstown.formats import AGREEMENT_WORD
 from crosstown.home import Endpoints
-from crosstown.registry import Registry
-from crosstown.registry_server import Server
-from crosstown.repository import Repository
+from crosstown.registry.client import Registry
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from connectors import source
-from crosstown.codec import Encoder, frame
-from crosstown.envelope import Envelope
-from crosstown.naming import Naming
-from crosstown.repository import Repository
+from crosstown.avro.codec import Encoder, frame
+from crosstown.contracts.naming import Naming
+from crosstown.contracts.repository import Repository
+from crosstown.event.envelope import Envelope
 from crosstown.source import Quiet, Reject, Said
 
 REPOSITORY = Repository.load()

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from crosstown.personal_names import name_words
-from crosstown.screening import screen
-from crosstown.telltale import Finding
+from crosstown.screen.personal_names import name_words
+from crosstown.screen.screening import screen
+from crosstown.screen.telltale import Finding
 
 FILE: Final = Path(__file__).parents[1] / "bench" / "labels" / "screening.csv"
 _MARK = re.compile(r"⟦(\w+):(.*?)⟧", re.DOTALL)

@@ -6,11 +6,12 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from crosstown import kafka, node
-from crosstown.broker import Broker
+from crosstown.backbone import kafka
+from crosstown.embedded import node
+from crosstown.embedded.broker import Broker
+from crosstown.embedded.jars import classpath
 from crosstown.home import Endpoints, Home
-from crosstown.jars import classpath
-from crosstown.ports import choose
+from crosstown.processes.ports import choose
 from crosstown.settings import Settings
 
 

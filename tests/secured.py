@@ -17,10 +17,10 @@ import yaml
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from crosstown.jars import classpath
-from crosstown.kafka_agent import put
-from crosstown.login import OPERATOR
-from crosstown.ports import choose
+from crosstown.backbone.login import OPERATOR
+from crosstown.embedded.jars import classpath
+from crosstown.embedded.kafka_agent import put
+from crosstown.processes.ports import choose
 from crosstown.settings import Settings
 
 DEPLOY: Final = Path(__file__).parents[1] / "deploy"

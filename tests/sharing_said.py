@@ -16,8 +16,10 @@ from riverton_said import REPOSITORY, envelope, said
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
-from crosstown.codec import Encoder, frame
-from crosstown.envelope import (
+from crosstown.avro.codec import Encoder, frame
+from crosstown.erasure.erasures import Erasures, Key
+from crosstown.errors import Refused
+from crosstown.event.envelope import (
     Envelope,
     accepted_key,
     content_hash,
@@ -25,8 +27,6 @@ from crosstown.envelope import (
     suffix_bytes,
     zigzag,
 )
-from crosstown.erasures import Erasures, Key
-from crosstown.errors import Refused
 from crosstown.feeds.feed import Told
 from crosstown.feeds.sharing import Sharing
 from crosstown.formats import plain

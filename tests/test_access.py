@@ -21,21 +21,21 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from installation import Said, call
 from test_cli_commands import check
 
-from crosstown import kafka
-from crosstown.access import Grant, grants
-from crosstown.broker import Broker
-from crosstown.cluster import Cluster
+from crosstown.backbone import kafka
+from crosstown.backbone.login import account
+from crosstown.backbone.replicas import in_sync, replicas, size
+from crosstown.contracts.repository import Repository
+from crosstown.embedded.broker import Broker
+from crosstown.embedded.refusals import refusal, refusals
 from crosstown.errors import Stop
 from crosstown.home import Endpoints
-from crosstown.login import account
-from crosstown.plan import Found, TopicState, plan
-from crosstown.prepare import prepare
-from crosstown.refusals import refusal, refusals
-from crosstown.registry_server import Server
-from crosstown.replicas import in_sync, replicas, size
-from crosstown.repository import Repository
+from crosstown.provisioning.access import Grant, grants
+from crosstown.provisioning.cluster import Cluster
+from crosstown.provisioning.plan import Found, TopicState, plan
+from crosstown.provisioning.wanted import wanted
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
-from crosstown.wanted import wanted
+from crosstown.supervision.prepare import prepare
 
 REFUSED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 REPOSITORY = Repository.load()
@@ -441,7 +441,7 @@ def test_a_plan_throws_something_away_and_calls_it_harmless() -> None:
 
 
 def _wanted(brokers: int = 1) -> Any:
-    from crosstown.generation import Generation
+    from crosstown.backbone.generation import Generation
 
     return wanted(REPOSITORY, Generation(), 1, 24, brokers, ())
 

@@ -12,9 +12,9 @@ from typing import Final
 import pytest
 
 from crosstown.agreements.checking import RULES
-from crosstown.checking import Finding, check
+from crosstown.contracts.checking import Finding, check
+from crosstown.contracts.repository import Repository, shipped
 from crosstown.errors import Stop
-from crosstown.repository import Repository, shipped
 
 Edit = Callable[[Path], object]
 HEALTH: Final = "agreements/health-sees-inspections.yaml"

@@ -15,17 +15,17 @@ import pytest
 from confluent_kafka import Producer
 from installation import Said, call
 
-from crosstown import kafka as kafkas
-from crosstown.access import feed_grants
 from crosstown.agreements import word_log
 from crosstown.agreements.quiet import quiet
 from crosstown.agreements.words import DAY, Standing, State, Word
-from crosstown.broker import Broker
-from crosstown.cluster import Cluster
+from crosstown.backbone import kafka as kafkas
+from crosstown.contracts.repository import Repository, shipped
+from crosstown.embedded.broker import Broker
 from crosstown.feeds.preview import example
 from crosstown.home import Endpoints
-from crosstown.registry_server import Server
-from crosstown.repository import Repository, shipped
+from crosstown.provisioning.access import feed_grants
+from crosstown.provisioning.cluster import Cluster
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 Say = Callable[..., Said]

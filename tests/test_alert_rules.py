@@ -16,7 +16,7 @@ import yaml
 
 from crosstown import metrics
 from crosstown.cli import app
-from crosstown.node import FIGURES
+from crosstown.embedded.node import FIGURES
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy/prometheus"

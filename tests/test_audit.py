@@ -21,7 +21,6 @@ from feeding import Reader, Town, body, handshake, until
 from installation import Said, call
 from test_cli_commands import check
 
-from crosstown import kafka
 from crosstown.audit import link as links_of
 from crosstown.audit.access import Delivery
 from crosstown.audit.export import export, remembered, verified
@@ -30,10 +29,11 @@ from crosstown.audit.link import Link
 from crosstown.audit.log import AccessLog
 from crosstown.audit.signing import signer
 from crosstown.audit.topic import TOPIC, everything, last_of
-from crosstown.broker import Broker
+from crosstown.backbone import kafka
+from crosstown.embedded.broker import Broker
 from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.home import Endpoints, Home
-from crosstown.own_values import own_values
+from crosstown.registry.own_values import own_values
 from crosstown.settings import Settings
 
 HEALTH = "xx-county-health"

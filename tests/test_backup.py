@@ -14,11 +14,11 @@ import pytest
 from installation import call
 from jsonschema import Draft202012Validator
 
-from crosstown.backup import MANIFEST, back_up, restore, verify
 from crosstown.errors import Refused, Stop
-from crosstown.keys import KeyFile
-from crosstown.living import mark
-from crosstown.lock import Lock
+from crosstown.gateway.keys import KeyFile
+from crosstown.keeping.backup import MANIFEST, back_up, restore, verify
+from crosstown.processes.living import mark
+from crosstown.processes.lock import Lock
 
 
 @pytest.fixture

@@ -22,9 +22,10 @@ from installation import call
 from sftp_server import serving
 from test_cli_commands import check
 
-from crosstown import kafka
 from crosstown.audit.access import Remembered
-from crosstown.broker import Broker
+from crosstown.backbone import kafka
+from crosstown.contracts.repository import Repository
+from crosstown.embedded.broker import Broker
 from crosstown.errors import NotFound, Stop
 from crosstown.feeds.form import form
 from crosstown.home import Endpoints
@@ -33,8 +34,7 @@ from crosstown.outward.feed_log import FeedLog
 from crosstown.outward.files import writer
 from crosstown.outward.manifest import Manifest
 from crosstown.outward.shelf import Folder
-from crosstown.registry_server import Server
-from crosstown.repository import Repository
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 

@@ -15,11 +15,11 @@ from boston_files import COLUMNS, FORMAT, are_real, boston_files, made
 
 from connectors import source
 from connectors.times import LocalTimes
-from crosstown.checked import Checked, Checker
+from crosstown.contracts.checked import Checked, Checker
+from crosstown.contracts.naming import Naming
+from crosstown.contracts.repository import Repository
 from crosstown.errors import NotFound, Refused, Stop
-from crosstown.identity import slug_suffix
-from crosstown.naming import Naming
-from crosstown.repository import Repository
+from crosstown.event.identity import slug_suffix
 from crosstown.source import Reject
 
 NOW = 1_700_000_000_000_000

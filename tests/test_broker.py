@@ -14,11 +14,11 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, Message, Producer
 from confluent_kafka.admin import AdminClient
 
-from crosstown import kafka as clients
-from crosstown.broker import Broker
+from crosstown.backbone import kafka as clients
+from crosstown.embedded.broker import Broker
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
-from crosstown.ports import choose
+from crosstown.processes.ports import choose
 from crosstown.settings import Settings
 
 
@@ -99,7 +99,7 @@ def test_kill_or_a_stranger_on_its_port_loses_data(own: Broker) -> None:
 
 def test_orphan_of_a_killed_owner_keeps_the_home(own: Broker) -> None:
     program = (
-        "import os, sys; from pathlib import Path; from crosstown.broker import Broker;"
+        "import os, sys; from pathlib import Path; from crosstown.embedded.broker import Broker;"
         "from crosstown.settings import Settings;"
         "one = Broker(Settings(home=Path(sys.argv[1]))).start();"
         "print(one.pid, flush=True); os._exit(9)"

@@ -14,7 +14,7 @@ from chaos import until
 from confluent_kafka import Consumer, TopicPartition
 from installation import Installation, Said, call, line
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 
 MASKED: Final = {
     "phone": "857-555-0142", "email": "canary.bird@example.org", "ssn": "219-09-9999",
@@ -87,8 +87,8 @@ def city(tmp_path_factory: pytest.TempPathFactory, schemas: Path) -> Iterator[In
 
 def message(city: Installation, name: str, number: str, text: str, **more: Any) -> bytes:
     """A framed body, as the agency's own producer writes it."""
-    from crosstown.codec import Encoder, frame
-    from crosstown.registry import Registry
+    from crosstown.avro.codec import Encoder, frame
+    from crosstown.registry.client import Registry
 
     registry = Registry.at(city.settings, city.where)
     schema_id = registry.register(f"{topic(name)}-value", json.dumps(SCHEMA))

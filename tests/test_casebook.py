@@ -23,11 +23,15 @@ from installation import Installation, Said, call, line
 from pydantic import SecretStr
 from riverton_said import REPOSITORY, sayings
 
-from crosstown.casebook import Casebook, Row, connect
-from crosstown.casebook_schema import VIEWS
-from crosstown.casebook_store import Store
-from crosstown.cases import City
-from crosstown.envelope import (  # fmt: skip
+from crosstown.casebook.casebook import Casebook, Row, connect
+from crosstown.casebook.lookup import Lookup
+from crosstown.casebook.schema import VIEWS
+from crosstown.casebook.store import Store
+from crosstown.cases.cases import City
+from crosstown.cases.timeline import message_bytes
+from crosstown.erasure.erasures import Key
+from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.event.envelope import (  # fmt: skip
     Envelope,
     content_hash,
     prefix_bytes,
@@ -35,16 +39,12 @@ from crosstown.envelope import (  # fmt: skip
     suffix_bytes,
     zigzag,
 )
-from crosstown.erasures import Key
-from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.event.identity import case_key, event_id
 from crosstown.home import Endpoints
-from crosstown.identity import case_key, event_id
-from crosstown.lookup import Lookup
-from crosstown.own_values import own_values
-from crosstown.reading import Reading
+from crosstown.registry.own_values import own_values
+from crosstown.registry.read_back import Reading
 from crosstown.sample import write
 from crosstown.settings import Settings
-from crosstown.timeline import message_bytes
 
 DOC = Path(__file__).parents[1] / "docs" / "casebook.md"
 CANARY = "canary-5519"
@@ -172,10 +172,10 @@ def test_question_of_the_documentation_does_not_run(make: Make, riverton: list[R
 FOLLOW = """
 import pickle, sys, time
 from pathlib import Path
-from crosstown.casebook import Casebook, connect
-from crosstown.erasures import Key
+from crosstown.casebook.casebook import Casebook, connect
+from crosstown.erasure.erasures import Key
 from crosstown.errors import Unavailable
-from crosstown.reading import Reading
+from crosstown.registry.read_back import Reading
 from crosstown.settings import Settings
 
 rows = pickle.loads(Path(sys.argv[1]).read_bytes())

@@ -22,8 +22,8 @@ from crosstown.catalogue.contents import Contents, read
 from crosstown.catalogue.differences import differences
 from crosstown.catalogue.pages import pages
 from crosstown.catalogue.site import MARK, write
+from crosstown.contracts.repository import contract_of
 from crosstown.errors import Stop
-from crosstown.repository import contract_of
 
 SHIPPED: Final = Path(str(files("schemas")))
 GOLDEN: Final = Path(__file__).parent / "golden" / "cli" / "docs.schema.json"

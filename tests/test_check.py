@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 from installation import call
 
-from crosstown.checking import RULES, Finding, check
+from crosstown.contracts.checking import RULES, Finding, check
 from crosstown.errors import Stop
 
 SHIPPED: Final = Path(str(files("schemas")))

@@ -20,9 +20,12 @@ import pytest
 from confluent_kafka import Producer
 from installation import Installation, line
 
-from crosstown import Client, kafka
-from crosstown.codec import frame
-from crosstown.envelope import (
+from crosstown import Client
+from crosstown.avro.codec import frame
+from crosstown.backbone import kafka
+from crosstown.erasure.erasures import ERASED, Key
+from crosstown.errors import NotFound, Stop, Unavailable
+from crosstown.event.envelope import (
     Envelope,
     accepted_key,
     content_hash,
@@ -30,12 +33,10 @@ from crosstown.envelope import (
     suffix_bytes,
     zigzag,
 )
-from crosstown.erasures import ERASED, Key
-from crosstown.errors import NotFound, Stop, Unavailable
+from crosstown.event.identity import event_id
 from crosstown.formats import ACCEPTED
 from crosstown.home import Home
-from crosstown.identity import event_id
-from crosstown.registry import Registry
+from crosstown.registry.client import Registry
 
 AT = dt.datetime(2025, 3, 3, 14, 30, tzinfo=dt.UTC)
 MICROS = int(AT.timestamp()) * 1_000_000

@@ -10,8 +10,8 @@ import pytest
 from cloudevents.core.bindings.http import to_binary_event, to_structured_event
 from cloudevents.core.v1.event import CloudEvent as TheirEvent
 
-from crosstown.cloudevents import BATCH, STRUCTURED, Broken, CloudEvent, events
 from crosstown.errors import Refused
+from crosstown.event.cloudevents import BATCH, STRUCTURED, Broken, CloudEvent, events
 
 DATA = {"record": "a/b/1", "note": "Größe \u20ac"}
 LEAST: dict[str, Any] = {

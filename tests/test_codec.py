@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosstown.codec import MAX_BODY_BYTES, Decoder, Encoder, encode, frame, unframe
-from crosstown.envelope import zigzag
+from crosstown.avro.codec import MAX_BODY_BYTES, Decoder, Encoder, encode, frame, unframe
+from crosstown.avro.guards import guard
 from crosstown.errors import Refused
-from crosstown.guards import guard
+from crosstown.event.envelope import zigzag
 
 
 def record(name: str = "R", **fields: Any) -> dict[str, Any]:
@@ -180,9 +180,9 @@ def test_a_decode_bomb_ends_the_program_or_eats_its_memory() -> None:
     """All bombs in one process with 600 MB of address space and 10 s of CPU: a death would show."""
     code = textwrap.dedent("""\
         import json, sys
-        from crosstown.codec import Decoder
+        from crosstown.avro.codec import Decoder
         from crosstown.errors import Refused
-        from crosstown.guards import guard
+        from crosstown.avro.guards import guard
         for name, (kind, body) in json.load(sys.stdin).items():
             schema = guard(json.dumps({"type": "record", "name": "R",
                                        "fields": [{"name": "a", "type": kind}]}))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from crosstown.codec import Decoder, encode
-from crosstown.compatibility import MODES, breaks, breaks_any
+from crosstown.avro.codec import Decoder, encode
+from crosstown.avro.compatibility import MODES, breaks, breaks_any
+from crosstown.avro.guards import guard
 from crosstown.errors import Refused
-from crosstown.guards import guard
-from crosstown.subjects import canonical
+from crosstown.registry.subjects import canonical
 
 
 def record(*fields: dict[str, Any], name: str = "R", **more: Any) -> Any:

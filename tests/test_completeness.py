@@ -19,18 +19,18 @@ from installation import Installation, call, line
 from installation import Said as Answer
 from jsonschema import Draft202012Validator
 
-from crosstown.checked import Checker
-from crosstown.cloudevents import CloudEvent, events
-from crosstown.codec import frame
+from crosstown.avro.codec import frame
 from crosstown.completeness.counted import CONTRACT, Count, count_of
 from crosstown.completeness.flow import Flow, Message, Slot, source_differences
+from crosstown.contracts.checked import Checker
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused
+from crosstown.event.cloudevents import CloudEvent, events
 from crosstown.gateway.judge import Judge
 from crosstown.home import Home
-from crosstown.ledger import Ledger
-from crosstown.reading import Reading
-from crosstown.repository import Repository
-from crosstown.sending import Sending
+from crosstown.publishing.ledger import Ledger
+from crosstown.publishing.sending import Sending
+from crosstown.registry.read_back import Reading
 from crosstown.source import Said
 
 SHIPPED = Path(__file__).parents[1] / "schemas"

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from crosstown.codec import Decoder, Encoder
-from crosstown.contract import Contract
-from crosstown.envelope import Envelope, check
+from crosstown.avro.codec import Decoder, Encoder
+from crosstown.avro.guards import guard
+from crosstown.contracts.contract import Contract
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused, Stop
-from crosstown.guards import guard
-from crosstown.identity import event_id
-from crosstown.repository import Repository
+from crosstown.event.envelope import Envelope, check
+from crosstown.event.identity import event_id
 
 SHIPPED = Path(__file__).parents[1] / "schemas"
 GOLDEN = Path(__file__).parent / "golden" / "events.json"

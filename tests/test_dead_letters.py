@@ -62,9 +62,9 @@ def replayed(city: Installation, schemas: Path, *words: str) -> dict[str, object
 
 def bodies(city: Installation) -> list[tuple[bytes, bytes]]:
     """Three orders as eastvale's own producer sends them: key and framed body, without headers."""
-    from crosstown.codec import Encoder, frame
-    from crosstown.registry import Registry
-    from crosstown.repository import Repository
+    from crosstown.avro.codec import Encoder, frame
+    from crosstown.contracts.repository import Repository
+    from crosstown.registry.client import Registry
 
     contract = Repository.load().contracts["any/events"]
     registry = Registry.at(city.settings, city.where)

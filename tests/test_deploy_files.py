@@ -19,7 +19,7 @@ from cryptography import x509
 from secured import COMPOSE, DEPLOY, make_secrets
 
 from crosstown.settings import Settings
-from crosstown.supervise import PROGRAMS, REGISTRY
+from crosstown.supervision.supervise import PROGRAMS, REGISTRY
 
 MADE = runpy.run_path(str(DEPLOY / "kubernetes/programs.py"))
 FILES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))

@@ -11,7 +11,7 @@ from typing import Any
 from feeding import handshake
 from installation import Said, call, line
 
-from crosstown.repository import Repository
+from crosstown.contracts.repository import Repository
 
 FEED, ENDED = "drill", "ended"
 

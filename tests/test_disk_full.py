@@ -17,12 +17,12 @@ from installation import call, line
 from watched import until
 
 from connectors.events import Events
+from crosstown.backbone.login import login
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Unavailable
 from crosstown.home import endpoints
-from crosstown.ledger import Ledger
-from crosstown.login import login
-from crosstown.publish import NotAcknowledged, publish
-from crosstown.repository import Repository
+from crosstown.publishing.ledger import Ledger
+from crosstown.publishing.publish import NotAcknowledged, publish
 from crosstown.settings import Settings
 
 SIZE = 200_000_000

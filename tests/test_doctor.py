@@ -32,13 +32,13 @@ from pydantic import SecretStr
 
 from crosstown import doctor
 from crosstown.cli import app
+from crosstown.contracts.repository import shipped
 from crosstown.doctor import clock, java, kept, processes
 from crosstown.doctor.examination import CHECKS, Check, Report, examine
 from crosstown.doctor.finding import Finding, Severity
+from crosstown.embedded.jars import locked
 from crosstown.errors import Unavailable
-from crosstown.jars import locked
-from crosstown.living import mark
-from crosstown.repository import shipped
+from crosstown.processes.living import mark
 from crosstown.settings import Settings
 
 GOLDEN = json.loads(

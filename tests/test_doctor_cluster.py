@@ -20,16 +20,16 @@ from jsonschema import Draft202012Validator
 from second_broker import beside, brokers
 from test_doctor import GOLDEN, looked
 
-from crosstown import kafka
-from crosstown.broker import Broker
+from crosstown.backbone import kafka
+from crosstown.contracts.repository import shipped
 from crosstown.doctor.finding import Finding, Severity
+from crosstown.embedded.broker import Broker
 from crosstown.home import Endpoints, Home
-from crosstown.own_values import own_values
-from crosstown.prepare import prepare
-from crosstown.registry_server import Server
-from crosstown.repository import shipped
+from crosstown.registry.own_values import own_values
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
-from crosstown.supervise import Supervisor
+from crosstown.supervision.prepare import prepare
+from crosstown.supervision.supervise import Supervisor
 
 
 @dataclass(frozen=True, slots=True)

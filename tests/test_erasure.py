@@ -12,8 +12,8 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from installation import Installation, call, line
 
-from crosstown import kafka
-from crosstown.elsewhere import _RECORD
+from crosstown.backbone import kafka
+from crosstown.erasure.elsewhere import _RECORD
 from crosstown.home import Home
 
 CANARY = "Quillfeather7Q9"

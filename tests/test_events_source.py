@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from connectors import source
-from crosstown.checked import Checked, Checker
+from crosstown.contracts.checked import Checked, Checker
+from crosstown.contracts.naming import Naming
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused
-from crosstown.identity import event_id
-from crosstown.naming import Naming
-from crosstown.repository import Repository
+from crosstown.event.identity import event_id
 from crosstown.source import Reject
 
 NOW = 1_800_000_000_000_000

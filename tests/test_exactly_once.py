@@ -12,9 +12,9 @@ from chaos import Installation, expected, installation, shuffled
 from oracle import join
 
 from connectors.boston_311 import Boston311
-from crosstown.codec import Encoder
-from crosstown.naming import Naming
-from crosstown.repository import Repository
+from crosstown.avro.codec import Encoder
+from crosstown.contracts.naming import Naming
+from crosstown.contracts.repository import Repository
 from crosstown.source import Said
 
 BOSTON = {

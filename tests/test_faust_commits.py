@@ -9,7 +9,7 @@ from typing import Any
 from faust.types import TP
 from intervaltree import IntervalTree  # type: ignore[import-untyped]
 
-from crosstown.faust_driver import Consumer
+from crosstown.processing.faust_driver import Consumer
 
 
 def test_commits_fall_behind_where_each_message_is_a_transaction_of_its_own() -> None:

@@ -9,27 +9,27 @@ from dataclasses import replace
 import pytest
 from confluent_kafka import Producer
 
-from crosstown import kafka as clients
-from crosstown.access import Grant
+from crosstown.accepting.intake import CONTRACT
 from crosstown.agreements.agreement import Agreement
-from crosstown.codec import Encoder, frame
-from crosstown.envelope import prefix_bytes, suffix_bytes, zigzag
+from crosstown.avro.codec import Encoder, frame
+from crosstown.backbone import kafka as clients
+from crosstown.backbone.generation import Generation
+from crosstown.backbone.sweep import messages
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused
+from crosstown.event.envelope import prefix_bytes, suffix_bytes, zigzag
 from crosstown.feeds.contract_of import ContractOf
 from crosstown.feeds.feed import Told
 from crosstown.feeds.grants import difference
 from crosstown.feeds.hearing import Hearing
 from crosstown.feeds.pieces import BYTES, LIMIT, MESSAGES, framed, piece
-from crosstown.generation import Generation
 from crosstown.home import Endpoints
-from crosstown.intake import CONTRACT
-from crosstown.plan import Found, plan
-from crosstown.registry import Registry
-from crosstown.registry_server import Server
-from crosstown.repository import Repository
+from crosstown.provisioning.access import Grant
+from crosstown.provisioning.plan import Found, plan
+from crosstown.provisioning.wanted import wanted
+from crosstown.registry.client import Registry
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
-from crosstown.sweep import messages
-from crosstown.wanted import wanted
 
 REPOSITORY = Repository.load()
 HEALTH, WATER, TENANTS = (

@@ -20,11 +20,11 @@ from riverton_said import said as said_in
 from sharing_said import IDS, NOW, Installation, Message, message
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.codec import Encoder, frame
-from crosstown.envelope import Envelope
+from crosstown.avro.codec import Encoder, frame
+from crosstown.contracts.mapping import kinds
+from crosstown.event.envelope import Envelope
+from crosstown.event.identity import case_key
 from crosstown.feeds.form import text
-from crosstown.identity import case_key
-from crosstown.mapping import kinds
 from crosstown.sample import write
 from crosstown.source import Said
 

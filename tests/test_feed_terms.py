@@ -17,14 +17,14 @@ from sharing_said import NOW, Installation, consent, message
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
-from crosstown.contract import Contract
+from crosstown.avro.guards import guard
+from crosstown.contracts.contract import Contract
 from crosstown.errors import Refused, Unavailable
 from crosstown.feeds.body_form import inlined, payload_form
 from crosstown.feeds.coarse import coarser
 from crosstown.feeds.composing import MOST_BYTES
 from crosstown.feeds.form import form, text
 from crosstown.formats import plain
-from crosstown.guards import guard
 
 A, B = "riverton-311/r/1", "riverton-311/r/2"
 

@@ -26,7 +26,7 @@ from sharing_said import KEY, NOW, SECRET, Installation, consent, message
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import standing
-from crosstown.envelope import VIAS
+from crosstown.event.envelope import VIAS
 
 RECORDS = [f"{agency}/r/{n}" for agency in ("riverton-311", "riverton-housing") for n in (1, 2, 3)]
 

@@ -28,14 +28,14 @@ from pushing import Own, until
 from receiving import City, Receiver, Stream, city, receiver
 
 from crosstown.audit.topic import everything
-from crosstown.broker import Broker
+from crosstown.embedded.broker import Broker
 from crosstown.feeds.json_line import json_line
 from crosstown.gateway.feeds.feed import HELD
 from crosstown.gateway.feeds.places import Places
 from crosstown.gateway.feeds.sending import SLOW
 from crosstown.gateway.feeds.serving import ALL_AT_ONCE, AT_ONCE, Reader, Serving
 from crosstown.gateway.problems import Problem
-from crosstown.registry_server import Server
+from crosstown.registry.server import Server
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = json.loads((ROOT / "tests/golden/feeds_http.json").read_text("utf-8"))

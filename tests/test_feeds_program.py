@@ -15,9 +15,9 @@ from confluent_kafka.admin import AdminClient
 from cutting import Cutter
 from feeding import Reader, Said, Town, body, handshake, refusal, until
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.login import login
 from crosstown.errors import Unavailable
-from crosstown.login import login
 
 HEALTH = "xx-county-health"
 FILES = ("basic", "first", "cut", "changed", "ending", "loaded", "aside", "killed")

@@ -17,19 +17,19 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from riverton_said import REPOSITORY
 
-from crosstown import generation, kafka
 from crosstown.agreements import word_log
 from crosstown.agreements.agreement import Agreement
-from crosstown.bodies import publish_bodies
-from crosstown.erasures import Erasures, Key
+from crosstown.backbone import generation, kafka
+from crosstown.backbone.sweep import messages
+from crosstown.erasure.erasures import Erasures, Key
 from crosstown.feeds.contract_of import ContractOf
 from crosstown.feeds.sharing import Sharing
 from crosstown.home import Endpoints, Home, endpoints
-from crosstown.own_values import body_of
-from crosstown.registry import Registry
+from crosstown.publishing.bodies import publish_bodies
+from crosstown.registry.client import Registry
+from crosstown.registry.own_values import body_of
 from crosstown.sample import write
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 HIDDEN = {"address_text": "14 Canaryville Row", "tenant_name": "Ottoline Quisling"}
 CONTROL = "heronfeather"

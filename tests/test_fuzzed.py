@@ -9,11 +9,11 @@ from confluent_kafka import Consumer, TopicPartition
 from installation import Installation
 from test_hostile_bytes import restarts
 
-from crosstown import kafka
-from crosstown.codec import encode, frame
-from crosstown.envelope import read
-from crosstown.registry import Registry
-from crosstown.repository import Repository
+from crosstown.avro.codec import encode, frame
+from crosstown.backbone import kafka
+from crosstown.contracts.repository import Repository
+from crosstown.event.envelope import read
+from crosstown.registry.client import Registry
 
 AGENCY = "fairhaven-311"
 TOPIC = f"events.{AGENCY}.events"

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from installation import Installation
 
-from crosstown.codec import encode, frame
-from crosstown.registry import Registry
-from crosstown.repository import Repository
+from crosstown.avro.codec import encode, frame
+from crosstown.contracts.repository import Repository
+from crosstown.registry.client import Registry
 
 TOPIC = "events.millbrook-311.events"
 CONTRACT = Repository.load().contracts["any/events"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from crosstown.embedded.jars import classpath, locked
 from crosstown.errors import Unavailable
-from crosstown.jars import classpath, locked
 from crosstown.settings import Settings
 
 CONTENT = {name: name.encode() * 1000 for name in ("one", "two", "three")}
@@ -130,7 +130,7 @@ def test_two_first_starts_disturb_each_other(
     repository: Repository, lock: Path, tmp_path: Path
 ) -> None:
     program = (
-        "import sys; from pathlib import Path; from crosstown.jars import classpath;"
+        "import sys; from pathlib import Path; from crosstown.embedded.jars import classpath;"
         "from crosstown.settings import Settings;"
         "classpath(Settings(cache=Path(sys.argv[1])), Path(sys.argv[2]))"
     )

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from crosstown.codec import Decoder, Encoder
+from crosstown.avro.codec import Decoder, Encoder
+from crosstown.avro.json_body import JsonBody
 from crosstown.errors import Refused
-from crosstown.json_body import JsonBody
 
 SCHEMA: dict[str, Any] = {"type": "record", "name": "B", "fields": [
     {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},

@@ -11,7 +11,7 @@ import pytest
 from installation import call
 
 from crosstown.errors import NotFound, Stop
-from crosstown.keys import KeyFile, KeysNow, who
+from crosstown.gateway.keys import KeyFile, KeysNow, who
 
 NOW = 1_800_000_000_000_000
 HOUR = 3_600_000_000

@@ -16,11 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import Found, join
 
-from crosstown import timeline
-from crosstown.cases import Change, City
-from crosstown.envelope import STEPS, VIAS, Envelope, prefix_bytes, read_prefix, saying
+from crosstown.cases import timeline
+from crosstown.cases.cases import Change, City
+from crosstown.event.envelope import STEPS, VIAS, Envelope, prefix_bytes, read_prefix, saying
+from crosstown.event.identity import case_key, event_id
 from crosstown.formats import TIMELINE, plain
-from crosstown.identity import case_key, event_id
 
 SECOND = 1_000_000
 WINDOW = 100 * SECOND

@@ -11,7 +11,8 @@ from types import ModuleType
 import pytest
 import test_linking
 
-from crosstown import cases, sayings, timeline
+from crosstown.cases import cases, timeline
+from crosstown.event import sayings
 
 HISTORIES = 500
 Sown = tuple[ModuleType, str, str]
@@ -78,7 +79,7 @@ def sown(request: pytest.FixtureRequest) -> Iterator[None]:
             sys.modules[name] = copy = module_from_spec(spec)
             exec(compile(source, module.__file__, "exec"), copy.__dict__)  # noqa: S102 - our own
             setattr(sys.modules["crosstown"], name.rpartition(".")[2], copy)
-        setattr(test_linking, "City", sys.modules["crosstown.cases"].City)  # noqa: B010
+        setattr(test_linking, "City", sys.modules["crosstown.cases.cases"].City)  # noqa: B010
         yield
     finally:
         sys.modules.update(names)

@@ -14,14 +14,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crosstown.last_words import last_words
 from crosstown.log_lines import MAX_MESSAGE, JsonLines, TextLines
+from crosstown.processes.last_words import last_words
 
 NASTY = "a\n2026-01-01 00:00:00.000Z ERROR forged\r\x1b[2J\x9b31m\x85\u2028\u2029\u202e\x00\x07b"
 PROGRAM = """
 import sys, threading, warnings
 from confluent_kafka import Producer
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.home import Endpoints
 from crosstown.program import main
 

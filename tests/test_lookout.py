@@ -19,12 +19,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from prometheus_client import REGISTRY
 
-from crosstown import kafka as clients
 from crosstown import metrics
-from crosstown.codec import Encoder, frame
+from crosstown.accepting.intake import Intake
+from crosstown.avro.codec import Encoder, frame
+from crosstown.backbone import kafka as clients
+from crosstown.contracts.repository import Repository, shipped
+from crosstown.gateway.keys import KeyFile
 from crosstown.home import Endpoints, Home
-from crosstown.intake import Intake
-from crosstown.keys import KeyFile
 from crosstown.lookout.cluster import Cluster, copies
 from crosstown.lookout.lookout import Lookout
 from crosstown.lookout.oldest_waiting import OldestWaiting
@@ -33,9 +34,8 @@ from crosstown.lookout.shown import Shown
 from crosstown.lookout.since import Since
 from crosstown.lookout.standing_still import PATIENCE, StandingStill
 from crosstown.lookout.terms import contact, owners, promises, reachable, stewards, whom
-from crosstown.repository import Repository, shipped
-from crosstown.running import scraped
 from crosstown.settings import Settings
+from crosstown.supervision.running import scraped
 
 TOPIC = "events.millbrook-311.service-requests"
 SILENT = "events.fairhaven-311.service-requests"

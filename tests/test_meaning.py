@@ -11,8 +11,8 @@ import pytest
 from boston_files import are_real, boston_files
 
 from bench.meaning import CONTRACT, LABELS, LATER, Label, Score, cases, labels, score, table, wilson
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Stop
-from crosstown.repository import Repository
 
 DOC = (Path(__file__).parents[1] / "docs" / "meaning.md").read_text("utf-8")
 

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from crosstown.casebook import Casebook, Row
-from crosstown.casebook_store import Sqlite
-from crosstown.cases import City
-from crosstown.envelope import Envelope, saying  # fmt: skip
-from crosstown.erasures import Key
+from crosstown.casebook.casebook import Casebook, Row
+from crosstown.casebook.lookup import Lookup, Order
+from crosstown.casebook.measures import CONDITIONS, Measure, measure
+from crosstown.casebook.store import Sqlite
+from crosstown.cases.cases import City
+from crosstown.cases.timeline import CAP, message_bytes
+from crosstown.erasure.erasures import Key
+from crosstown.event.envelope import Envelope, saying  # fmt: skip
+from crosstown.event.identity import event_id
 from crosstown.home import Home
-from crosstown.identity import event_id
-from crosstown.lookup import Lookup, Order
-from crosstown.measures import CONDITIONS, Measure, measure
-from crosstown.reading import Reading, read_timeline
+from crosstown.registry.read_back import Reading, read_timeline
 from crosstown.settings import Settings
-from crosstown.timeline import CAP, message_bytes
 
 DAY = 86_400_000_000
 DOC = (Path(__file__).parents[1] / "docs" / "measures.md").read_text("utf-8")

@@ -23,12 +23,13 @@ from confluent_kafka.admin import AdminClient
 from installation import Installation, line
 from prometheus_client import REGISTRY
 
-from crosstown import kafka as clients
-from crosstown import metrics, node
-from crosstown.broker import Broker
+from crosstown import metrics
+from crosstown.backbone import kafka as clients
+from crosstown.embedded import node
+from crosstown.embedded.broker import Broker
 from crosstown.home import Endpoints
+from crosstown.processing.transact import aborted
 from crosstown.settings import Settings
-from crosstown.transact import aborted
 
 DOCS = Path(__file__).parents[1] / "docs"
 BY_THE_HOUR = "crosstown_reciprocity_"

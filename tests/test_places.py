@@ -15,9 +15,9 @@ from installation import call
 from bench.places import table
 from connectors.csv_file import CsvFile, Row
 from connectors.places import Doubt, Gazetteer, Match, NoMatch, address
-from crosstown.agencies import Agencies, AgenciesFile
+from crosstown.contracts.agencies import Agencies, AgenciesFile
+from crosstown.contracts.naming import Naming
 from crosstown.errors import Stop
-from crosstown.naming import Naming
 from crosstown.source import Said
 
 DOC = (Path(__file__).parents[1] / "docs" / "places.md").read_text("utf-8")

@@ -19,7 +19,7 @@ from chaos import until
 from confluent_kafka.admin import AdminClient
 from installation import Said, call, line
 
-from crosstown import generation, kafka
+from crosstown.backbone import generation, kafka
 from crosstown.home import Endpoints, endpoints
 from crosstown.sample import write
 from crosstown.settings import Settings

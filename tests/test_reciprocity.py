@@ -23,17 +23,17 @@ from sharing_said import accepted
 
 from crosstown.agreements.requests import requests
 from crosstown.agreements.words import Word
-from crosstown.bodies import publish_bodies
+from crosstown.casebook.lookup import Lookup
 from crosstown.completeness.answer import completeness
 from crosstown.completeness.flow import Flow
-from crosstown.lookup import Lookup
+from crosstown.contracts.repository import Repository
+from crosstown.publishing.bodies import publish_bodies
 from crosstown.reciprocity.balance import Balance, Enriched, Term, balances, spread
 from crosstown.reciprocity.reciprocity_log import changes, read
 from crosstown.reciprocity.report import Report, report
 from crosstown.reciprocity.shares import Share
-from crosstown.repository import Repository
 from crosstown.sample import write
-from crosstown.waiting import Waiting
+from crosstown.supervision.waiting import Waiting
 
 DOC = (Path(__file__).parents[1] / "docs" / "measures.md").read_text("utf-8")
 GOLDEN = Path(__file__).parent / "golden" / "cli" / "reciprocity.schema.json"

@@ -19,13 +19,13 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, Schema
 from confluent_kafka.schema_registry.avro import AvroDeserializer, AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from crosstown.broker import Broker
-from crosstown.codec import Decoder, frame, unframe
+from crosstown.avro.codec import Decoder, frame, unframe
+from crosstown.avro.guards import guard
+from crosstown.embedded.broker import Broker
 from crosstown.errors import Refused, TimedOut, Unavailable
-from crosstown.guards import guard
 from crosstown.home import Endpoints
-from crosstown.registry import Registry
-from crosstown.registry_server import Server
+from crosstown.registry.client import Registry
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 
@@ -340,7 +340,7 @@ class _program:  # noqa: N801 - reads as a function
         self._log = home / "registry.log"
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "crosstown.registry_server"],
+                [sys.executable, "-m", "crosstown.registry.server"],
                 env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 

@@ -17,11 +17,11 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, Schema
 from confluent_kafka.schema_registry.avro import AvroSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
+from crosstown.backbone.login import at_registry
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints, shown
-from crosstown.login import at_registry
-from crosstown.registry import Registry
-from crosstown.registry_server import Server
+from crosstown.registry.client import Registry
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 

@@ -17,7 +17,7 @@ from registry_differences import DIFFERENCES, PAGE, tables, written
 from registry_pairs import MODES, PAIRS, VERDICTS
 from registry_runs import Run, fits
 
-from crosstown.registry_server import Server
+from crosstown.registry.server import Server
 
 NAMES = (OURS, APICURIO)
 

@@ -11,9 +11,9 @@ from contextlib import ExitStack, closing
 import httpx
 import pytest
 
-from crosstown import registry_server
-from crosstown.registry_server import Server
-from crosstown.subjects import Subjects
+from crosstown.registry import server as registry_server
+from crosstown.registry.server import Server
+from crosstown.registry.subjects import Subjects
 
 HEAD = b"POST /subjects/slow/versions HTTP/1.1\r\nContent-Type: application/json\r\n"
 

@@ -13,9 +13,9 @@ import pytest
 from oracle import join
 from riverton_said import REPOSITORY, sayings
 
-from crosstown.cases import City
-from crosstown.envelope import Envelope, content_hash, prefix_bytes, saying  # fmt: skip
-from crosstown.identity import shard
+from crosstown.cases.cases import City
+from crosstown.event.envelope import Envelope, content_hash, prefix_bytes, saying  # fmt: skip
+from crosstown.event.identity import shard
 from crosstown.sample import showcase, write
 
 Saying = tuple[Envelope, bytes]

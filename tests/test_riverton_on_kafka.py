@@ -10,7 +10,7 @@ from chaos import expected, installation
 from riverton_said import REPOSITORY
 
 from connectors.riverton import Riverton
-from crosstown.naming import Naming
+from crosstown.contracts.naming import Naming
 from crosstown.sample import showcase, write
 
 

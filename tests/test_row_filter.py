@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from crosstown.agreements.parsing import DEEPEST, LONGEST, MOST
 from crosstown.agreements.row_filter import RowFilter, compiled
 from crosstown.agreements.vocabulary import Kind, kinds_of
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused
 from crosstown.moments import moment
-from crosstown.repository import Repository
 
 KINDS: Final = {
     "area": Kind("text"), "concern": Kind("text"), "occurred_at": Kind("time"), "due_at": Kind("time"),

@@ -16,18 +16,18 @@ from phonenumbers import Leniency, PhoneNumberMatcher
 from screening_labels import Labelled, labels, score
 from stdnum import luhn as their_luhn
 
-from crosstown.codec import Encoder, Rewriter, frame
-from crosstown.contract import Contract
+from crosstown.accepting.intake import Accepted, Intake
+from crosstown.avro.codec import Encoder, Rewriter, frame
+from crosstown.contracts.contract import Contract
+from crosstown.contracts.repository import Repository
+from crosstown.contracts.screened import Rules
 from crosstown.errors import Refused, Stop
-from crosstown.intake import Accepted, Intake
-from crosstown.personal_names import name_words
-from crosstown.reading import Reading
-from crosstown.rejects import closed
-from crosstown.repository import Repository
-from crosstown.screened import Rules
-from crosstown.screening import clean, could_hold, holds, in_bytes, masked, screen
+from crosstown.publishing.rejects import closed
+from crosstown.registry.read_back import Reading
+from crosstown.screen.personal_names import name_words
+from crosstown.screen.screening import clean, could_hold, holds, in_bytes, masked, screen
+from crosstown.screen.telltale import Finding, luhn
 from crosstown.source import Reject
-from crosstown.telltale import Finding, luhn
 
 NOW = 1_772_440_200_000_000
 TOPIC = "events.millbrook-311.calls"

@@ -20,7 +20,7 @@ from installation import Said, call, line
 from pushing import Agency, data, event
 from secured import COMPOSE, Secured, secured
 
-from crosstown.ports import choose
+from crosstown.processes.ports import choose
 
 PROGRAMS = [name for name, one in COMPOSE["services"].items()
             if one.get("command", [""])[0] == "python" and name != "registry"]  # fmt: skip
@@ -218,7 +218,7 @@ def test_an_agency_s_own_account_opens_nothing(city: City, tmp_path: Path) -> No
 def test_the_registry_is_open_to_others_without_tls(city: City) -> None:
     env = city.told("registry") | {"CROSSTOWN_REGISTRY_LISTEN": "0.0.0.0:8081"}
     del env["CROSSTOWN_REGISTRY_CERT"], env["CROSSTOWN_REGISTRY_KEY"]
-    done = subprocess.run([sys.executable, "-m", "crosstown.registry_server"], env={
+    done = subprocess.run([sys.executable, "-m", "crosstown.registry.server"], env={
         **env, "CROSSTOWN_HOME": str(city.home.with_name("other"))}, capture_output=True, text=True,
         check=False, timeout=60)  # fmt: skip
     assert done.returncode == 2, done.stderr

@@ -12,14 +12,14 @@ from collections.abc import Callable
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from crosstown import kafka as clients
+from crosstown.backbone import kafka as clients
 from crosstown.home import Endpoints
+from crosstown.processing.watchdog import EXIT_CODE, Still, data_waits
 from crosstown.settings import Settings
-from crosstown.watchdog import EXIT_CODE, Still, data_waits
 
 PROGRAM = """
 import sys
-from crosstown import transact
+from crosstown.processing import transact
 from crosstown.home import Endpoints, Home
 from crosstown.program import Program
 from crosstown.settings import Settings
@@ -45,7 +45,7 @@ transact.run_stateless(program, "^stalled", work, 0)
 
 SHARDED = """
 import sys
-from crosstown import transact
+from crosstown.processing import transact
 from crosstown.home import Endpoints, Home
 from crosstown.program import Program
 from crosstown.settings import Settings

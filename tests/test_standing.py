@@ -9,8 +9,8 @@ from confluent_kafka import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crosstown.envelope import VIAS
-from crosstown.standing import Standing
+from crosstown.backbone.standing import Standing
+from crosstown.event.envelope import VIAS
 
 Saying = tuple[str, bytes, int, str]
 EVENTS = ["8faea32b-a763-5ed4-a507-24da5388490f", "1dc246d6-12cb-561e-ac3b-a4b43a22410c"]

@@ -27,11 +27,11 @@ from test_linking import (
     window_of,
 )
 
-from crosstown import neighbourhoods
+from crosstown.cases import neighbourhoods
+from crosstown.cases.neighbourhoods import Hood, Kept, Neighbourhoods
+from crosstown.cases.state_store import StateStore
 from crosstown.errors import Unavailable
-from crosstown.neighbourhoods import Hood, Kept, Neighbourhoods
 from crosstown.sample import write
-from crosstown.state_store import StateStore
 
 
 class Shard(Reader):
@@ -278,7 +278,7 @@ def test_a_bug_in_putting_away_is_not_found(
 ) -> None:
     source = Path(neighbourhoods.__file__).read_text("utf-8")
     assert source.count(right) == 1, "the line that was broken isn't there any more"
-    broken = ModuleType("crosstown.neighbourhoods")
+    broken = ModuleType("crosstown.cases.neighbourhoods")
     monkeypatch.setitem(sys.modules, broken.__name__, broken)
     exec(compile(source.replace(right, wrong), "broken", "exec"), broken.__dict__)  # noqa: S102
     monkeypatch.setattr(sys.modules[__name__], "Neighbourhoods", broken.__dict__["Neighbourhoods"])

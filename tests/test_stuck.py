@@ -19,10 +19,10 @@ from crosstown.health.broker_look import BrokerLook
 from crosstown.health.pulse import Pulse
 from crosstown.health.stuck import EXIT_CODE
 from crosstown.home import Endpoints, Home
-from crosstown.part import Part
-from crosstown.ports import choose
-from crosstown.running_program import RunningProgram
+from crosstown.processes.ports import choose
 from crosstown.settings import Settings
+from crosstown.supervision.part import Part
+from crosstown.supervision.running_program import RunningProgram
 
 PROGRAM = """
 import sys, time

@@ -29,14 +29,14 @@ from watched import until
 from connectors.events import Events
 from crosstown.agreements import word_log
 from crosstown.agreements.words import Word
+from crosstown.backbone.sweep import messages
+from crosstown.contracts.repository import Repository
 from crosstown.home import Endpoints, endpoints
-from crosstown.own_values import body_of
-from crosstown.publish import NotAcknowledged, publish
-from crosstown.registry import Registry
-from crosstown.repository import Repository
-from crosstown.running_program import environment
+from crosstown.publishing.publish import NotAcknowledged, publish
+from crosstown.registry.client import Registry
+from crosstown.registry.own_values import body_of
 from crosstown.settings import Settings
-from crosstown.sweep import messages
+from crosstown.supervision.running_program import environment
 
 FEED: Final = "county-hears"
 A_SECOND: Final = 100
@@ -191,7 +191,7 @@ def typed(page: str) -> list[list[str]]:
 ASKING: Final = """
 from confluent_kafka import KafkaException
 from crosstown.home import Endpoints
-from crosstown.read_by import read_by
+from crosstown.backbone.read_by import read_by
 from crosstown.settings import Settings
 settings = Settings()
 while True:

@@ -20,13 +20,13 @@ from installation import call
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from pushing import Agency
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.sweep import messages
 from crosstown.errors import Stop
 from crosstown.home import Home
+from crosstown.processing.traceparent import Parent, parent_in
+from crosstown.processing.traces import A_SECOND, Traces, parent_of, traces_of
 from crosstown.settings import Settings
-from crosstown.sweep import messages
-from crosstown.traceparent import Parent, parent_in
-from crosstown.traces import A_SECOND, Traces, parent_of, traces_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{TRACE}-{SPAN}-01"

@@ -22,14 +22,15 @@ import httpx
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from crosstown import detached, living
-from crosstown.broker import Broker
+from crosstown.embedded.broker import Broker
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints, Home
-from crosstown.prepare import own_topics
-from crosstown.running import running
+from crosstown.processes import living
 from crosstown.settings import Settings
-from crosstown.supervise import NAMES
+from crosstown.supervision import detached
+from crosstown.supervision.prepare import own_topics
+from crosstown.supervision.running import running
+from crosstown.supervision.supervise import NAMES
 
 IDLE = """\
 import sys
@@ -59,7 +60,7 @@ SUPERVISOR = """\
 import signal, sys
 from crosstown.errors import CrosstownError
 from crosstown.settings import Settings
-from crosstown.supervise import Supervisor
+from crosstown.supervision.supervise import Supervisor
 one = Supervisor(Settings(), lambda text: print(text, flush=True),
                  programs={programs!r})
 for number in (signal.SIGTERM, signal.SIGINT):
@@ -300,7 +301,7 @@ def test_program_that_does_not_listen_holds_up_the_end(city: Make, broker: Broke
 def test_unreachable_cluster_is_waited_for_forever(
     city: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from crosstown import supervise
+    from crosstown.supervision import supervise
 
     monkeypatch.setattr(supervise, "OUTSIDE_PATIENCE", 1.0)
     small = city("127.0.0.1:9", intake=IDLE)

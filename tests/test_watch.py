@@ -13,11 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crosstown.envelope import Envelope
-from crosstown.errors import Refused
-from crosstown.formats import TIMELINE, plain
-from crosstown.identity import case_key, event_id
-from crosstown.watch import (
+from crosstown.cases.watch import (
     DAY,
     HandOff,
     Survey,
@@ -32,6 +28,10 @@ from crosstown.watch import (
     survey,
     unsure,
 )
+from crosstown.errors import Refused
+from crosstown.event.envelope import Envelope
+from crosstown.event.identity import case_key, event_id
+from crosstown.formats import TIMELINE, plain
 
 CITY = "us-xx-riverton"
 START = 1_000 * DAY

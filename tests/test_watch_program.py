@@ -18,14 +18,14 @@ import fastavro
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from crosstown import kafka
-from crosstown.broker import Broker
-from crosstown.envelope import Envelope
+from crosstown.backbone import kafka
+from crosstown.cases.watch import Told, Watched, key_of, row_bytes
+from crosstown.embedded.broker import Broker
+from crosstown.event.envelope import Envelope
+from crosstown.event.identity import case_key, event_id
 from crosstown.formats import ALERT, DEAD_LETTER, TIMELINE, plain
 from crosstown.home import Endpoints
-from crosstown.identity import case_key, event_id
 from crosstown.settings import Settings
-from crosstown.watch import Told, Watched, key_of, row_bytes
 
 CITY = "us-xx-riverton"
 REPOSITORY = Path(__file__).parent.parent
@@ -200,7 +200,7 @@ def test_a_kill_a_foreign_message_or_a_crash_halfway_brings_a_second_alert_or_no
 PROGRAM = """
 import asyncio, sys
 from crosstown.errors import Unavailable
-from crosstown.guarded_faust import Guarded
+from crosstown.processing.guarded_faust import Guarded
 from crosstown.program import main
 
 tries = {}

@@ -27,10 +27,10 @@ from test_cli_commands import check
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.audit.topic import everything
-from crosstown.broker import Broker
+from crosstown.embedded.broker import Broker
 from crosstown.home import Endpoints, Home
 from crosstown.outward.signing_secrets import SigningSecrets
-from crosstown.registry_server import Server
+from crosstown.registry.server import Server
 from crosstown.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROGRAMS = ("streams.intake", "streams.cases", "streams.casebook", "streams.watch",
             "streams.feeds", "streams.reciprocity", "streams.gateway", "streams.webhooks",
-            "streams.lookout", "crosstown.registry_server", "crosstown.cli", "crosstown.cli.demo", "crosstown.client",
+            "streams.lookout", "crosstown.registry.server", "crosstown.cli", "crosstown.cli.demo", "crosstown.client",
             "connectors", "connectors.boston_311", "connectors.riverton", "connectors.events")  # fmt: skip
 
 
@@ -44,7 +44,7 @@ def test_a_program_is_missing_from_the_wheel(installed: Path, name: str) -> None
 
 def test_contracts_or_formats_are_missing_from_the_wheel(installed: Path) -> None:
     found = run(installed, (
-        "from crosstown.repository import Repository; from crosstown.jars import LOCK\n"
+        "from crosstown.contracts.repository import Repository; from crosstown.embedded.jars import LOCK\n"
         "repository = Repository.load()\n"
         "print(repository.path, len(repository.contracts), LOCK, LOCK.exists())"
     )).split()  # fmt: skip
@@ -57,7 +57,7 @@ def test_contracts_or_formats_are_missing_from_the_wheel(installed: Path) -> Non
 def test_catalogue_s_templates_are_missing_from_the_wheel(installed: Path) -> None:
     found = run(installed, (
         "from crosstown.catalogue.contents import read; from crosstown.catalogue import pages\n"
-        "from crosstown.repository import shipped\n"
+        "from crosstown.contracts.repository import shipped\n"
         "made = pages.pages(read(shipped()))\n"
         "print(pages.__file__, 'catalogue.css' in made, 'index.html' in made)"
     )).split()  # fmt: skip

@@ -1,6 +1,6 @@
 """Two workers of one program on real Kafka: killed, cut off, paused, joining and leaving under load.
 
-What broke when `crosstown/transact.py` was broken on purpose: see docs/long-tests.md.
+What broke when `crosstown/processing/transact.py` was broken on purpose: see docs/long-tests.md.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from confluent_kafka import Consumer, TopicPartition
 from cutting import Cutter
 
 from connectors.events import Events
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.login import login
+from crosstown.contracts.naming import Naming
+from crosstown.contracts.repository import Repository
+from crosstown.event.identity import shard
 from crosstown.home import endpoints
-from crosstown.identity import shard
-from crosstown.login import login
-from crosstown.naming import Naming
-from crosstown.own_values import body_of
-from crosstown.reading import read_timeline
-from crosstown.repository import Repository
+from crosstown.registry.own_values import body_of
+from crosstown.registry.read_back import read_timeline
 from crosstown.settings import Settings
 
 SHARDS: Final = 5

@@ -1,6 +1,6 @@
 """Three real Kafka nodes that hold each other's copies, for tests in which one of them dies.
 
-The same jars and settings as the embedded one (crosstown/node.py), with what makes a cluster of
+The same jars and settings as the embedded one (crosstown/embedded/node.py), with what makes a cluster of
 them: each is broker and controller, Kafka's own topics have three copies, two must be in step.
 """
 
@@ -17,13 +17,13 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 from watched import until
 
-from crosstown import node
-from crosstown.broker import _new_cluster
+from crosstown.backbone.login import OPERATOR, account
+from crosstown.embedded import node
+from crosstown.embedded.broker import _new_cluster
+from crosstown.embedded.jars import classpath
 from crosstown.home import Home
-from crosstown.jars import classpath
-from crosstown.living import spawn
-from crosstown.login import OPERATOR, account
-from crosstown.ports import choose
+from crosstown.processes.living import spawn
+from crosstown.processes.ports import choose
 from crosstown.settings import Settings
 
 NODES: Final = (1, 2, 3)

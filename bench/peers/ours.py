@@ -11,10 +11,10 @@ from pathlib import Path
 
 from confluent_kafka import Message
 
-from crosstown.codec import Decoder, frame, unframe
-from crosstown.envelope import text_bytes, zigzag
+from crosstown.avro.codec import Decoder, frame, unframe
+from crosstown.event.envelope import text_bytes, zigzag
 from crosstown.program import Program, main
-from crosstown.transact import Output, Shard, run_sharded
+from crosstown.processing.transact import Output, Shard, run_sharded
 
 GROUP, INPUT, OUTPUT = sys.argv[1:]
 FOLDER = Path(__file__).parent

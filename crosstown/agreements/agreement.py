@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from crosstown.agencies import Id
+from crosstown.contracts.agencies import Id
 
 HANDSHAKE_DAYS: Final = 90
 """For how long a handshake holds, from the day on which the last party has accepted it."""

@@ -12,8 +12,8 @@ from crosstown.agreements import rules
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.files import ABOUT, agreement_files, agreement_of
 from crosstown.agreements.rules import Ground, Problem, problems
+from crosstown.contracts.yaml_file import line_in
 from crosstown.errors import Stop
-from crosstown.yaml_file import line_in
 
 RULES: Final = rules.RULES | {
     "agreement": "An agreement's file can be read as one: its form, its parties, its dates; its id is the file's name.",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from crosstown.agreements.agreement import FOLDER, Agreement
 from crosstown.agreements.rules import Ground, problems
+from crosstown.contracts.yaml_file import line_in, read_yaml
 from crosstown.errors import Stop
-from crosstown.yaml_file import line_in, read_yaml
 
 ABOUT = "docs/decisions/0023 says what may stand there"
 

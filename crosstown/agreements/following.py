@@ -13,9 +13,9 @@ from typing import Final, Self
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.now import AgreementsNow
 from crosstown.agreements.words import Standing
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)

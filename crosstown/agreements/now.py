@@ -14,11 +14,11 @@ from confluent_kafka import Message
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.word_log import TOPIC, word_of
 from crosstown.agreements.words import Standing, Word, standing
-from crosstown.contract_files import ContractFiles
+from crosstown.backbone.topic_tail import TopicTail
+from crosstown.contracts.contract_files import ContractFiles
 from crosstown.errors import NotFound
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
-from crosstown.topic_tail import TopicTail
 
 
 class AgreementsNow:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
-from crosstown import kafka
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import DAY, Standing
+from crosstown.backbone import kafka
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
 from crosstown.settings import Settings

@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Final, NamedTuple, Protocol
 
-from crosstown.agencies import Agencies
 from crosstown.agreements.agreement import Agreement, Covered, EnvelopeField
 from crosstown.agreements.contradictions import never, strangers
 from crosstown.agreements.expression import PAYLOAD
 from crosstown.agreements.row_filter import RowFilter, compiled
 from crosstown.agreements.sensitivity import Sensitive, of_envelope, of_payload, sources
 from crosstown.agreements.vocabulary import Kind, kinds_of
-from crosstown.contract import ANY, Contract
+from crosstown.contracts.agencies import Agencies
+from crosstown.contracts.contract import ANY, Contract
+from crosstown.contracts.mapping import kinds
 from crosstown.errors import Refused
-from crosstown.mapping import kinds
 
 RULES: Final = {
     "party": "Providers and receiver are declared agencies.",

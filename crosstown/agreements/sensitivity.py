@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from crosstown.contract import Contract
-from crosstown.mapping import Expression, TimeField
+from crosstown.contracts.contract import Contract
+from crosstown.contracts.mapping import Expression, TimeField
 
 CLASSES: Final = ("public", "internal", "restricted", "confidential")
 """From the least to the most sensitive."""

@@ -11,10 +11,10 @@ from typing import Any, Final, Literal, NamedTuple, get_args
 
 from crosstown.agreements.agreement import EnvelopeField
 from crosstown.agreements.expression import PAYLOAD
-from crosstown.contract import Contract
-from crosstown.envelope import STEPS, VIAS
+from crosstown.contracts.contract import Contract
+from crosstown.contracts.mapping import Expression, kinds
+from crosstown.event.envelope import STEPS, VIAS
 from crosstown.formats import ACCEPTED
-from crosstown.mapping import Expression, kinds
 
 Type = Literal["text", "whole", "number", "truth", "time", "texts", "other"]
 WORDS: Final[Mapping[Type, str]] = {

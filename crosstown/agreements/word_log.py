@@ -9,15 +9,15 @@ from typing import Any, Final, cast
 
 import fastavro
 
-from crosstown import kafka
 from crosstown.agreements.words import Word
+from crosstown.backbone import kafka
+from crosstown.backbone.one_message import not_taken
+from crosstown.backbone.sweep import messages
 from crosstown.errors import Refused, Unavailable
 from crosstown.formats import AGREEMENT_WORD, plain
 from crosstown.home import Endpoints
-from crosstown.one_message import not_taken
-from crosstown.own_values import body_of, own_values
+from crosstown.registry.own_values import body_of, own_values
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 log = logging.getLogger(__name__)
 

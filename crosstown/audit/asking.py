@@ -12,11 +12,11 @@ from crosstown.audit.link import Said
 from crosstown.audit.readers import Reader, readers
 from crosstown.audit.told import Sought, in_feeds
 from crosstown.audit.topic import everything
+from crosstown.casebook.lookup import Lookup
+from crosstown.contracts.repository import Repository
 from crosstown.errors import NotFound
+from crosstown.event.identity import case_key
 from crosstown.home import Endpoints, Home
-from crosstown.identity import case_key
-from crosstown.lookup import Lookup
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 

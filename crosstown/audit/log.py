@@ -20,15 +20,15 @@ from typing import Final
 
 from confluent_kafka import KafkaException, Producer
 
-from crosstown import kafka
 from crosstown.audit.access import Delivery
 from crosstown.audit.link import BEGINNING, Link, Said, checked, line
 from crosstown.audit.signing import signer
 from crosstown.audit.topic import TOPIC, last_of
+from crosstown.backbone import kafka
 from crosstown.errors import CrosstownError, Stop, Unavailable
 from crosstown.home import Endpoints, Home
-from crosstown.own_values import OwnValues, own_values
 from crosstown.private import write_private
+from crosstown.registry.own_values import OwnValues, own_values
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from typing import Any, Final, NamedTuple
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from crosstown import kafka
-from crosstown.access import Grant
 from crosstown.audit.told import numbered
-from crosstown.cluster import Cluster
+from crosstown.backbone import kafka
+from crosstown.backbone.read_by import read_by
 from crosstown.errors import Stop, Unavailable
 from crosstown.home import Endpoints
-from crosstown.read_by import read_by
+from crosstown.provisioning.access import Grant
+from crosstown.provisioning.cluster import Cluster
 from crosstown.settings import Settings
 
 PREFIX: Final = "feed."

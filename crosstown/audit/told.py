@@ -11,14 +11,14 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
-from crosstown import kafka
 from crosstown.audit.given import InFeed
-from crosstown.envelope import text_bytes
+from crosstown.backbone import kafka
+from crosstown.backbone.sweep import messages
+from crosstown.event.envelope import text_bytes
 from crosstown.feeds.names import Names
 from crosstown.feeds.told_before import ToldBefore, told_before
 from crosstown.home import Endpoints
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 _NAME: Final = re.compile(rb"(?=([0-9a-f]{32}))")
 

@@ -15,12 +15,12 @@ import fastavro
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import OffsetSpec
 
-from crosstown import kafka
 from crosstown.audit.link import Link, checked
+from crosstown.backbone import kafka
 from crosstown.errors import Refused, Unavailable
 from crosstown.formats import ACCESS, plain
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of
+from crosstown.registry.own_values import body_of
 from crosstown.settings import Settings
 
 TOPIC: Final = "access"

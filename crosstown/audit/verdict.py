@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from crosstown.audit.link import BEGINNING, chained, line, read
 from crosstown.audit.signing import holds, signed
 from crosstown.errors import Refused
-from crosstown.strict_json import parse
+from crosstown.event.strict_json import parse
 
 MAX_LINE: Final = 20_000
 """Bytes; a link has a tenth of that."""

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from crosstown.bundle.known import SET, tells
 from crosstown.log_lines import ESCAPED, MAX_MESSAGE
-from crosstown.screening import clean as screened
+from crosstown.screen.screening import clean as screened
 
 LONGEST: Final = MAX_MESSAGE + 2_000
 """Characters of a line that are kept."""

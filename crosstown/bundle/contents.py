@@ -28,10 +28,10 @@ from crosstown.bundle.known import OPEN, SET, tells
 from crosstown.bundle.offsets import offsets
 from crosstown.errors import Stop
 from crosstown.home import Home, shown
-from crosstown.running import Running, running
-from crosstown.running_program import environment
 from crosstown.settings import Settings
-from crosstown.supervise import NAMES
+from crosstown.supervision.running import Running, running
+from crosstown.supervision.running_program import environment
+from crosstown.supervision.supervise import NAMES
 
 PATIENCE: Final = 5.0
 """Seconds that one question may take."""
@@ -86,7 +86,7 @@ def pieces(settings: Settings) -> Iterator[Piece]:
 def _versions() -> dict[str, Any]:
     import confluent_kafka
 
-    from crosstown.jars import ROOTS
+    from crosstown.embedded.jars import ROOTS
 
     packages = {one.name: one.version for one in importlib.metadata.distributions()}
     return {
@@ -116,7 +116,7 @@ def _settings(settings: Settings) -> dict[str, Any]:
 
 
 def _status(now: Running) -> dict[str, Any]:
-    from crosstown.lag import lags
+    from crosstown.supervision.lag import lags
 
     behind = lags(now.metrics, ("intake", "cases", "casebook"))
     return {
@@ -150,7 +150,7 @@ def _size(folder: Path) -> dict[str, int]:
 
 
 def _contracts(settings: Settings) -> dict[str, Any]:
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     repository = Repository.of(settings)
     return {"contracts": sorted(repository.contracts), "agreements": sorted(repository.agreements)}

@@ -7,9 +7,9 @@ from typing import Any, Final
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.read_by import read_by
 from crosstown.home import Endpoints, endpoints
-from crosstown.read_by import read_by
 from crosstown.settings import Settings
 
 PATIENCE: Final = 5.0

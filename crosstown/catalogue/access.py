@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from crosstown.contract import ANY, Contract
+from crosstown.contracts.contract import ANY, Contract
 from crosstown.formats import TOPICS
 
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 from crosstown.catalogue.access import Access, access
 from crosstown.catalogue.contents import Contents, Listed
 from crosstown.catalogue.topics import RECORD_KEY, OwnTopic, binding, config_of, own_topics
-from crosstown.contract import ANY
-from crosstown.envelope import VIAS
-from crosstown.wanted import events
+from crosstown.contracts.contract import ANY
+from crosstown.event.envelope import VIAS
+from crosstown.provisioning.wanted import events
 
 AVRO: Final = "application/vnd.apache.avro;version=1.9.0"
 _BINDING: Final = "0.5.0"

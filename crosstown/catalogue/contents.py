@@ -8,17 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from crosstown.agencies import Agencies, AgenciesFile, Agency
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.files import agreement_files, agreement_of
 from crosstown.agreements.rules import problems
-from crosstown.checking import Finding, check, in_order
-from crosstown.codec import Encoder
-from crosstown.contract import ANY, Contract
-from crosstown.envelope import Envelope
-from crosstown.errors import Refused, Stop
-from crosstown.guards import guard
-from crosstown.repository import (
+from crosstown.avro.codec import Encoder
+from crosstown.avro.guards import guard
+from crosstown.contracts.agencies import Agencies, AgenciesFile, Agency
+from crosstown.contracts.checking import Finding, check, in_order
+from crosstown.contracts.contract import ANY, Contract
+from crosstown.contracts.repository import (
     Concern,
     ConcernMap,
     ConcernsFile,
@@ -29,7 +27,9 @@ from crosstown.repository import (
     shipped,
     shipped_contracts,
 )  # fmt: skip
-from crosstown.yaml_file import read_yaml
+from crosstown.contracts.yaml_file import read_yaml
+from crosstown.errors import Refused, Stop
+from crosstown.event.envelope import Envelope
 
 _NOW: Final = 1_800_000_000_000_000
 """When an example is taken to be said; no page shows it."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from crosstown.avro.resolution import Placed, branches, kind, same_name, twin, whole
 from crosstown.catalogue.words import amount, avro_words, expression
-from crosstown.contract import Contract
-from crosstown.mapping import EnvelopeMap, Expression
-from crosstown.resolution import Placed, branches, kind, same_name, twin, whole
+from crosstown.contracts.contract import Contract
+from crosstown.contracts.mapping import EnvelopeMap, Expression
 
 NO_DEFAULT: Final = "no default"
 

@@ -16,14 +16,14 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from crosstown.agencies import Agency, Jurisdiction
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.plain import sentences
 from crosstown.catalogue import asyncapi, topics, views, words
 from crosstown.catalogue.access import access
 from crosstown.catalogue.contents import Contents, Listed
-from crosstown.contract import ANY
-from crosstown.repository import Repository
+from crosstown.contracts.agencies import Agency, Jurisdiction
+from crosstown.contracts.contract import ANY
+from crosstown.contracts.repository import Repository
 
 ASYNCAPI: Final = "asyncapi.json"
 _ASSETS: Final = ("catalogue.css", "catalogue.js")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.formats import TOPICS
 
 RECORD_KEY: Final = (

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crosstown.agencies import Agency
 from crosstown.agreements.agreement import Agreement
+from crosstown.avro.compatibility import Break, breaks_any
+from crosstown.avro.resolution import whole
 from crosstown.catalogue import words
 from crosstown.catalogue.contents import Contents, Listed
 from crosstown.catalogue.differences import Difference, differences
-from crosstown.compatibility import Break, breaks_any
-from crosstown.contract import Contract
+from crosstown.contracts.agencies import Agency
+from crosstown.contracts.contract import Contract
+from crosstown.contracts.mapping import EnvelopeMap, Expression, TimeField
 from crosstown.formats import ACCEPTED
-from crosstown.mapping import EnvelopeMap, Expression, TimeField
-from crosstown.resolution import whole
 
 _LINKS: Final = ("https://", "http://", "mailto:", "tel:")
 """What a link of a contract may begin with; any other is shown as text."""

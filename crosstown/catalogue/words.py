@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from crosstown.contract import Contract, ServiceLevel
-from crosstown.mapping import Expression, TimeField
-from crosstown.resolution import Placed, branches, kind
+from crosstown.avro.resolution import Placed, branches, kind
+from crosstown.contracts.contract import Contract, ServiceLevel
+from crosstown.contracts.mapping import Expression, TimeField
 
 SENSITIVITY: Final = {
     "public": "may be shown to anyone, and stand in a headline",

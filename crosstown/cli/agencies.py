@@ -11,7 +11,7 @@ from rich.tree import Tree
 from crosstown.cli.shell import HomeOption, Output, OutputOption, out, print_json_lines, settings
 
 if TYPE_CHECKING:
-    from crosstown.agencies import Agencies
+    from crosstown.contracts.agencies import Agencies
 
 
 def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> None:
@@ -19,7 +19,7 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
 
     Example: `crosstown agencies`, or `crosstown agencies -o json` for a line an agency.
     """
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     agencies = Repository.load(settings(home).schemas).agencies
     if output is Output.JSON:

@@ -23,9 +23,9 @@ from crosstown.cli.shell import (
 from crosstown.errors import NotFound, Stop
 
 if TYPE_CHECKING:
-    from crosstown.cluster import Cluster
+    from crosstown.contracts.repository import Repository
     from crosstown.home import Endpoints
-    from crosstown.repository import Repository
+    from crosstown.provisioning.cluster import Cluster
     from crosstown.settings import Settings
 
 
@@ -66,8 +66,8 @@ def command(
     `crosstown agency`
     """
     from crosstown.cli.backbone import backbone
-    from crosstown.cluster import Cluster
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
+    from crosstown.provisioning.cluster import Cluster
 
     chosen = settings(home)
     repository = Repository.of(chosen)
@@ -100,8 +100,8 @@ def _give(
     chosen: Settings, where: Endpoints, cluster: Cluster, agency: str, users: frozenset[str],
     action: Action, to: Path | None, output: Output,
 ) -> None:  # fmt: skip
-    from crosstown.plan import plan
     from crosstown.private import write_private
+    from crosstown.provisioning.plan import plan
 
     if (agency in users) != (action is Action.ROTATE):
         raise Stop(f"{agency} has an account already" if agency in users else f"{agency} has no account",
@@ -191,7 +191,7 @@ def _remove(
 def _list(repository: Repository, users: frozenset[str], output: Output) -> None:
     from rich.table import Table
 
-    from crosstown.access import contracts_of
+    from crosstown.provisioning.access import contracts_of
 
     rows: list[dict[str, Any]] = [
         {"agency": one.id, "account": one.id in users,

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from crosstown.agreements.agreement import Agreement
     from crosstown.agreements.requests import Request
     from crosstown.agreements.words import Standing
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
     from crosstown.settings import Settings
 
 
 def book(chosen: Settings, repository: Repository) -> Book:
     """The agreements and what was said; where nothing runs what was said isn't known."""
     from crosstown.agreements import word_log
-    from crosstown.running import backbone
+    from crosstown.supervision.running import backbone
 
     now = time.time_ns() // 1000
     try:
@@ -43,7 +43,7 @@ def book(chosen: Settings, repository: Repository) -> Book:
 
 def listed(home: Path | None, output: Output) -> None:
     """All agreements, and what is asked for."""
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     chosen = settings(home)
     said = book(chosen, Repository.of(chosen))
@@ -64,7 +64,7 @@ def listed(home: Path | None, output: Output) -> None:
 
 def _quiet(chosen: Settings, said: Book) -> set[str]:
     from crosstown.agreements.quiet import quiet
-    from crosstown.running import backbone
+    from crosstown.supervision.running import backbone
 
     if said.words is None:
         return set()
@@ -121,8 +121,8 @@ def shown(home: Path | None, asked: str, output: Output) -> None:
     """One agreement in words: what it says, where it stands, who has said what of it."""
     from crosstown.agreements.plain import as_fields, sentences
     from crosstown.agreements.words import accepted_by, delete_by
+    from crosstown.contracts.repository import Repository
     from crosstown.feeds.preview import example
-    from crosstown.repository import Repository
 
     chosen = settings(home)
     repository = Repository.of(chosen)
@@ -186,7 +186,7 @@ def differing(home: Path | None, asked: str, against: Path | None, output: Outpu
     """What a file says otherwise than the terms that were accepted last, or than another file."""
     from crosstown.agreements.differences import accepted_before, differences
     from crosstown.agreements.files import read_agreement
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     chosen = settings(home)
     repository = Repository.of(chosen)

@@ -21,7 +21,7 @@ class Speaking:
         self, home: Path | None, agreement: str, agency: str, by: str, because: str, output: Output
     ) -> None:
         from crosstown.cli.backbone import backbone
-        from crosstown.repository import Repository
+        from crosstown.contracts.repository import Repository
 
         self.settings = settings(home)
         self.where = backbone(self.settings)
@@ -155,8 +155,8 @@ def request(speaking: Speaking, of: str) -> None:
     """Ask an owner for an agreement; the owner sees it, answers or lets it lapse."""
     import re
 
-    from crosstown.agencies import ID
     from crosstown.agreements.words import LAPSES_DAYS
+    from crosstown.contracts.agencies import ID
 
     speaking.needs_reason()
     if not re.match(ID, speaking.id) or len(speaking.id) > 64:

@@ -87,7 +87,7 @@ def _named(what: str, question: str) -> str:
 
 
 def _agency(chosen: Settings, agency: str) -> str:
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     if agency and not Repository.of(chosen).agencies.declared(agency):
         raise Stop(f"no agency {agency[:80]} is declared", mend="see crosstown agencies")

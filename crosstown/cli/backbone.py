@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from crosstown.running import backbone
 from crosstown.settings import Settings
+from crosstown.supervision.running import backbone
 
 __all__ = ["backbone", "dead_programs", "warn_of_lag"]
 
 
 def dead_programs(settings: Settings) -> set[str]:
     """The programs that have ended and aren't coming back."""
-    from crosstown.running import running
-    from crosstown.supervise import NAMES
+    from crosstown.supervision.running import running
+    from crosstown.supervision.supervise import NAMES
 
     return {one.name for one in running(settings, NAMES).missing(*NAMES)}
 
@@ -19,9 +19,9 @@ def dead_programs(settings: Settings) -> set[str]:
 def warn_of_lag(settings: Settings) -> None:
     """Say on standard error where the casebook is behind what was accepted, or stands still."""
     from crosstown.cli.shell import err
-    from crosstown.lag import lag_of
-    from crosstown.running import running
-    from crosstown.supervise import NAMES
+    from crosstown.supervision.lag import lag_of
+    from crosstown.supervision.running import running
+    from crosstown.supervision.supervise import NAMES
 
     url = running(settings, NAMES).metrics.get("casebook", "")
     behind = lag_of(url) if url else None

@@ -38,7 +38,7 @@ def command(
     Example: `crosstown down && crosstown backup /mnt/safe/city.tgz && crosstown up --detach`, and every
     hour `crosstown backup --words /mnt/safe/words.json`
     """
-    from crosstown.backup import back_up, verify
+    from crosstown.keeping.backup import back_up, verify
 
     if only_words and only_verify:
         raise Stop("--words and --verify don't go together", mend="one of them")
@@ -62,7 +62,7 @@ def command(
 
 def _words(given: Settings, to: Path, output: Output) -> None:
     from crosstown.cli.backbone import backbone
-    from crosstown.kept_words import counted, keep
+    from crosstown.keeping.kept_words import counted, keep
 
     kept = keep(given, backbone(given), to)
     if output is Output.JSON:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from crosstown.cli.shell import HomeOption, Output, OutputOption, iso, out, print_json, settings
+from crosstown.contracts.repository import Repository
 from crosstown.errors import NotFound, Refused, Stop
 from crosstown.home import Home
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 from crosstown.source import Said
 
@@ -32,10 +32,10 @@ def command(
     Example: `crosstown bridge riverton-311/request/SR-100001 riverton-housing/case/H-1
     --how "read out by phone" --minutes 12 --by "desk 4"`
     """
-    from crosstown.checked import Checker
     from crosstown.cli.backbone import backbone
-    from crosstown.ledger import Ledger
-    from crosstown.sending import Sending
+    from crosstown.contracts.checked import Checker
+    from crosstown.publishing.ledger import Ledger
+    from crosstown.publishing.sending import Sending
 
     chosen = settings(home)
     where = backbone(chosen)
@@ -73,7 +73,7 @@ def command(
 
 def _jurisdiction(chosen: Settings, contracts: Repository, from_record: str, to_record: str) -> str:
     """Where the casebook has one of the records, else where the agency is at home."""
-    from crosstown.lookup import Lookup
+    from crosstown.casebook.lookup import Lookup
 
     lookup = Lookup(chosen)
     try:

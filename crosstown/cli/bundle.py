@@ -66,7 +66,7 @@ def command(
 
 def _agencies(given: Settings) -> frozenset[str]:
     """Whose records are recognised; without a readable repository, those of the one that ships."""
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     try:
         return frozenset(Repository.of(given).agencies.ids)

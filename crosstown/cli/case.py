@@ -10,8 +10,8 @@ from crosstown.cli.shell import HomeOption, Output, OutputOption, iso, print_jso
 from crosstown.errors import Stop
 
 if TYPE_CHECKING:
-    from crosstown.lookup import Found
-    from crosstown.repository import Repository
+    from crosstown.casebook.lookup import Found
+    from crosstown.contracts.repository import Repository
     from crosstown.settings import Settings
 
 TIMES = ("occurred_at", "due_at", "known_at")
@@ -44,13 +44,13 @@ def command(
     from dataclasses import replace
 
     from connectors.street import street_key
-    from crosstown import generation
+    from crosstown.backbone import generation
+    from crosstown.casebook.leaving import leaving
+    from crosstown.casebook.lookup import Lookup
     from crosstown.cli.backbone import backbone
-    from crosstown.erasures import Key
+    from crosstown.contracts.repository import Repository
+    from crosstown.erasure.erasures import Key
     from crosstown.home import Home
-    from crosstown.leaving import leaving
-    from crosstown.lookup import Lookup
-    from crosstown.repository import Repository
 
     chosen = settings(home)
     where = backbone(chosen)

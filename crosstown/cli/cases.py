@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from crosstown.casebook.measures import Measure
 from crosstown.cli.shell import (
     HomeOption,
     Output,
@@ -18,8 +19,7 @@ from crosstown.cli.shell import (
     print_json_lines,
     settings,
 )
-from crosstown.envelope import Via
-from crosstown.measures import Measure
+from crosstown.event.envelope import Via
 
 
 class Status(Enum):
@@ -68,10 +68,10 @@ def command(
     from itertools import islice
 
     from connectors.street import street_key
+    from crosstown.casebook.lookup import Lookup, Order
     from crosstown.cli.backbone import backbone
     from crosstown.cli.case import span
     from crosstown.cli.timeline import Names
-    from crosstown.lookup import Lookup, Order
 
     chosen = settings(home)
     backbone(chosen)

@@ -22,9 +22,9 @@ from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, prin
 from crosstown.errors import NotFound, Stop
 
 if TYPE_CHECKING:
-    from crosstown.certificate import Certificate
-    from crosstown.certifying import Certifying
-    from crosstown.naming import Naming
+    from crosstown.contracts.naming import Naming
+    from crosstown.onboarding.certificate import Certificate
+    from crosstown.onboarding.certifying import Certifying
     from crosstown.source import Source
 
 
@@ -53,7 +53,7 @@ def command(
 
     Example: `crosstown certify smallville-housing night.csv --contracts contracts`
     """
-    from crosstown.certificate import as_html, as_json
+    from crosstown.onboarding.certificate import as_html, as_json
 
     given = settings(home)
     folder = (contracts or given.schemas or Path("contracts")).absolute()
@@ -66,7 +66,7 @@ def command(
                        mend="crosstown new contract FILE.csv, or --contracts FOLDER")  # fmt: skip
     began = time.monotonic()
     with _apart(folder, given.sources or folder / "sources") as ours:
-        from crosstown.certifying import Certifying
+        from crosstown.onboarding.certifying import Certifying
 
         with err.status("certifying") as status:
             named, make = _source(source, agency, ours) if inputs else ("", None)
@@ -103,7 +103,7 @@ def _next(folder: Path, schemas: Path | None, source: str, file: Path) -> None:
 
 
 def _owners(folder: Path) -> tuple[str, ...]:
-    from crosstown.repository import owners
+    from crosstown.contracts.repository import owners
 
     return tuple(one.name for one in owners(folder)) if folder.is_dir() else ()
 
@@ -147,7 +147,7 @@ def _source(name: str, agency: str, ours: Any) -> tuple[str, Any]:
 
 
 def _certificate(run: Certifying, folder: Path, seconds: float) -> Certificate:
-    from crosstown.certificate import Certificate
+    from crosstown.onboarding.certificate import Certificate
     from crosstown.settings import SOURCES
 
     agency = run.agency
@@ -174,7 +174,7 @@ def _digest(file: Path) -> str:
 
 
 def _versions() -> dict[str, str]:
-    from crosstown.jars import ROOTS
+    from crosstown.embedded.jars import ROOTS
 
     try:
         ours = version("crosstown")

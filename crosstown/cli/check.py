@@ -12,7 +12,7 @@ import typer
 from crosstown.cli.shell import HomeOption, err, out, print_json, settings
 
 if TYPE_CHECKING:
-    from crosstown.checking import Finding
+    from crosstown.contracts.checking import Finding
 
 
 class Form(Enum):
@@ -40,8 +40,8 @@ def command(
 
     Examples: `crosstown check`, `crosstown check schemas -o github`
     """
-    from crosstown.checking import check, in_order
-    from crosstown.repository import shipped
+    from crosstown.contracts.checking import check, in_order
+    from crosstown.contracts.repository import shipped
 
     folder = path or settings(home).schemas or shipped()
     found = check(folder)

@@ -48,7 +48,7 @@ def command(
     """  # fmt: skip
     from crosstown.cli.backbone import backbone
     from crosstown.completeness.answer import completeness
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     _check(day)
     chosen = settings(home)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from crosstown.accepting.replay import Letter, Replay, letters
 from crosstown.cli.shell import (
     HomeOption,
     Output,
@@ -22,8 +23,7 @@ from crosstown.cli.shell import (
     settings,
 )
 from crosstown.errors import NotFound, Stop
-from crosstown.replay import Letter, Replay, letters
-from crosstown.screening import clean
+from crosstown.screen.screening import clean
 
 
 class Action(Enum):
@@ -168,10 +168,10 @@ def _show(letter: Letter, output: Output, raw: Path | None) -> Letter:
 
 
 def _replay(chosen: Any, where: Any) -> Replay:
-    from crosstown.erasures import Key
+    from crosstown.contracts.repository import Repository
+    from crosstown.erasure.erasures import Key
     from crosstown.home import Home
-    from crosstown.registry import Registry
-    from crosstown.repository import Repository
+    from crosstown.registry.client import Registry
 
     key = Key(Home(chosen.home).erasure_key(chosen))
     return Replay(

@@ -15,7 +15,7 @@ from crosstown.home import Endpoints, Home
 from crosstown.settings import Settings
 
 if TYPE_CHECKING:
-    from crosstown.publish import FileReport
+    from crosstown.publishing.publish import FileReport
 
 
 def command(
@@ -29,9 +29,10 @@ def command(
     Starts what it needs, and ends it again. Example: `crosstown demo`, or
     `crosstown demo --keep --home /tmp/try`
     """
-    from crosstown import detached, sample
-    from crosstown.running import supervisor
-    from crosstown.supervise import PROGRAMS
+    from crosstown import sample
+    from crosstown.supervision import detached
+    from crosstown.supervision.running import supervisor
+    from crosstown.supervision.supervise import PROGRAMS
 
     chosen = settings(home or Path.home() / ".crosstown-demo")
     began = time.monotonic()
@@ -74,8 +75,8 @@ def _columns(file: Path) -> str:
 
 def _publish(chosen: Settings, where: Endpoints, files: list[Path]) -> None:
     from connectors import source
-    from crosstown.publish import publish
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
+    from crosstown.publishing.publish import publish
 
     _step("3. Every row becomes an event under its agency's contract, and goes to Kafka")
     with err.status("publishing") as status:
@@ -97,8 +98,8 @@ def _publish(chosen: Settings, where: Endpoints, files: list[Path]) -> None:
 
 
 def _join(chosen: Settings, where: Endpoints) -> None:
+    from crosstown.casebook.lookup import Lookup
     from crosstown.cli.stats import wait_for_all
-    from crosstown.lookup import Lookup
 
     _step("4. Intake holds each to its contract; the case program joins what belongs together")
     wait_for_all(chosen, where, 120)
@@ -114,8 +115,8 @@ def _join(chosen: Settings, where: Endpoints) -> None:
 
 def _show(chosen: Settings) -> None:
     from crosstown import sample
+    from crosstown.casebook.lookup import Lookup
     from crosstown.cli.timeline import show
-    from crosstown.lookup import Lookup
 
     _step("5. One of them, as everyone in it sees it:")
     out.print()

@@ -34,7 +34,7 @@ def command(
     Examples: `crosstown docs --to site`, `crosstown docs schemas --to site`
     """  # fmt: skip
     from crosstown.catalogue import contents, pages, site
-    from crosstown.repository import shipped
+    from crosstown.contracts.repository import shipped
 
     folder = path or settings(home).schemas or shipped()
     found = contents.read(folder)

@@ -10,7 +10,7 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
 
     Example: `crosstown down`
     """
-    from crosstown import detached
+    from crosstown.supervision import detached
 
     given = settings(home)
     with err.status("ending what runs"):

@@ -11,7 +11,7 @@ import typer
 
 from crosstown.cli.shell import Output, err, iso, sure
 from crosstown.cli.word import Word, tell
-from crosstown.erasures import ERASED, HELD, Key
+from crosstown.erasure.erasures import ERASED, HELD, Key
 from crosstown.errors import Stop
 
 AgencyOption = Annotated[
@@ -53,7 +53,7 @@ class Order(Word):
 
     def order(self, kind: str, *, withdrawn: bool = False) -> Any:
         """Say it; returns the envelope."""
-        from crosstown.people import erasure
+        from crosstown.event.people import erasure
 
         return self.say(erasure(
             kind, self.key.name(self.record), agency=self.agency, jurisdiction=self.jurisdiction(),
@@ -62,7 +62,7 @@ class Order(Word):
 
     def standing(self, kind: str) -> list[dict[str, Any]]:
         """The orders of a kind that stand for the record, as the casebook knows them."""
-        from crosstown.lookup import Lookup
+        from crosstown.casebook.lookup import Lookup
 
         lookup = Lookup(self.settings)
         try:
@@ -83,9 +83,9 @@ class Order(Word):
 
 def erase(order: Order, *, yes: bool, output: Output) -> None:
     """Have a record forgotten, and say place by place what is erased and when."""
-    from crosstown.forgetting import from_dead_letters, from_rejects
-    from crosstown.ledger import Ledger
-    from crosstown.lookup import Lookup
+    from crosstown.casebook.lookup import Lookup
+    from crosstown.erasure.forgetting import from_dead_letters, from_rejects
+    from crosstown.publishing.ledger import Ledger
 
     lookup = Lookup(order.settings)
     known, naming = lookup.knows(order.record), lookup.naming(order.record)
@@ -133,7 +133,7 @@ def _confirm(record: str, *, known: bool) -> None:
 
 
 def _gone(order: Order) -> bool:
-    from crosstown.lookup import Lookup
+    from crosstown.casebook.lookup import Lookup
 
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

@@ -51,8 +51,8 @@ def command(
     Examples: `crosstown key add riverton-tenants`, `crosstown key rotate riverton-tenants --grace 1`,
     `crosstown key revoke riverton-tenants`, `crosstown key list`
     """
+    from crosstown.gateway.keys import KeyFile
     from crosstown.home import Home
-    from crosstown.keys import KeyFile
 
     chosen = settings(home)
     if action is Action.LIST:
@@ -82,7 +82,7 @@ def command(
 
 
 def _check_declared(chosen: Any, agency: str) -> None:
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     if not Repository.of(chosen).agencies.declared(agency):
         raise Stop(f"no agency {agency[:80]} is declared", mend="see crosstown agencies")

@@ -7,7 +7,7 @@ from pathlib import Path
 from crosstown.cli.shell import Output, iso
 from crosstown.cli.word import Meant, Word, knows, tell
 from crosstown.errors import Stop
-from crosstown.people import chain, link
+from crosstown.event.people import chain, link
 
 
 def run(
@@ -49,7 +49,7 @@ def run(
 
 
 def _must_stand(kind: str, record: str, meant: list[Meant], agency: str) -> None:
-    from crosstown.identity import event_id
+    from crosstown.event.identity import event_id
 
     event = event_id(record, f"link.{kind}")
     if not any(one.case is not None and knows(event)(one.case) for one in meant):

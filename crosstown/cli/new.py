@@ -53,11 +53,11 @@ def command(  # noqa: PLR0917 - each is an option
     Example: `crosstown new contract night.csv --agency smallville-housing --name visits`
     """
     from connectors.csv_look import look
-    from crosstown.agencies import ID
+    from crosstown.contracts.agencies import ID
+    from crosstown.contracts.questions import open_questions
     from crosstown.onboarding.columns import columns
     from crosstown.onboarding.plan import plan
     from crosstown.onboarding.repository_text import Newcomer
-    from crosstown.questions import open_questions
 
     del what
     contract = name or _slug(file.stem)
@@ -91,7 +91,7 @@ def command(  # noqa: PLR0917 - each is an option
 
 def _slug(stem: str) -> str:
     """A file's name without its date and counters, as an id."""
-    from crosstown.identity import slug
+    from crosstown.event.identity import slug
 
     return slug(re.sub(r"\d+", " ", stem)) or "records"
 
@@ -117,10 +117,10 @@ _made: Any = None
 
 
 def _draft(planned: Plan, seen: Look, newcomer: Newcomer, contract: str, to: Path) -> Draft:
-    from crosstown.agencies import Agencies, AgenciesFile
+    from crosstown.contracts.agencies import Agencies, AgenciesFile
+    from crosstown.contracts.repository import ConcernsFile
+    from crosstown.contracts.yaml_file import read_yaml
     from crosstown.onboarding.draft import Draft
-    from crosstown.repository import ConcernsFile
-    from crosstown.yaml_file import read_yaml
 
     territory, concerns, others = newcomer.territory, tuple[str, ...](), tuple[str, ...]()
     if (to / "agencies.yaml").exists():

@@ -31,7 +31,7 @@ def command(
     Example: `crosstown note SR-1400001 "the tenant is back on Monday" --by "desk 4"
     --agency riverton-311`
     """
-    from crosstown.people import note
+    from crosstown.event.people import note
 
     word = Word(home, agency, by)
     if not text.strip() and not withdraw:

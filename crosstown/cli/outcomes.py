@@ -8,8 +8,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from crosstown.casebook.measures import Measure
 from crosstown.cli.case import span
-from crosstown.measures import Measure
 
 SHOWN: Final[Mapping[Measure, str]] = {
     Measure.CLOSED: "closed",

@@ -24,8 +24,8 @@ def run(publisher: str, by: str, because: str, home: Path | None, output: Output
     """Say it once; where it stands so already nothing is said anew."""
     from crosstown.cli.agreeing import fitting
     from crosstown.cli.backbone import backbone
+    from crosstown.contracts.repository import Repository
     from crosstown.pausing.pause_log import Pause, read, say
-    from crosstown.repository import Repository
 
     given = settings(home)
     if not by.strip():

@@ -10,8 +10,8 @@ import typer
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
 
 if TYPE_CHECKING:
-    from crosstown.cluster import Cluster
-    from crosstown.plan import Change, Wanted
+    from crosstown.provisioning.cluster import Cluster
+    from crosstown.provisioning.plan import Change, Wanted
     from crosstown.settings import Settings
 
 SIGNS: Final = {"create": "+", "change": "~", "remove": "-", "by-hand": "!"}
@@ -51,7 +51,7 @@ def look(
 ) -> tuple[Cluster, Wanted, list[Change], Sequence[str], list[str]]:
     """The cluster, what is wanted, the changes, what is left alone, agencies without an account."""
     from crosstown.cli.backbone import backbone
-    from crosstown.cluster import planned
+    from crosstown.provisioning.cluster import planned
 
     where = backbone(chosen)
     with err.status("looking at the cluster"):

@@ -14,9 +14,9 @@ from crosstown.cli.published import problems
 from crosstown.cli.shell import Output, err, iso, out, print_json
 
 if TYPE_CHECKING:
-    from crosstown.agencies import Agencies
-    from crosstown.checked import Checked
-    from crosstown.preview import Preview
+    from crosstown.contracts.agencies import Agencies
+    from crosstown.contracts.checked import Checked
+    from crosstown.publishing.preview import Preview
 
 TIMES = ("occurred_at", "due_at", "known_at")
 

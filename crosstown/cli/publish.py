@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from crosstown.completeness.tally import Expected
-    from crosstown.naming import Naming
-    from crosstown.publish import FileReport, Progress
-    from crosstown.repository import Repository
+    from crosstown.contracts.naming import Naming
+    from crosstown.contracts.repository import Repository
+    from crosstown.publishing.publish import FileReport, Progress
     from crosstown.settings import Settings
     from crosstown.source import Source
 
@@ -74,7 +74,7 @@ def command(
     others went on.
     """
     from connectors import source as find
-    from crosstown.repository import Repository
+    from crosstown.contracts.repository import Repository
 
     given = settings(home)
     repository = Repository.of(given)
@@ -133,7 +133,7 @@ def _publish(
 ) -> None:  # fmt: skip
     from crosstown.cli.backbone import backbone
     from crosstown.cli.published import show
-    from crosstown.publish import NotAcknowledged, check_call, publish
+    from crosstown.publishing.publish import NotAcknowledged, check_call, publish
 
     check_call(files, known_at)
     where = backbone(given)
@@ -159,7 +159,7 @@ def _preview(
     files: Sequence[Path], known_at: int | None, output: Output, expected: dict[Path, Expected],
 ) -> None:  # fmt: skip
     from crosstown.cli.previewed import show
-    from crosstown.preview import preview
+    from crosstown.publishing.preview import preview
 
     seen = preview(given, repository, make, files, known_at=known_at, expected=expected)
     show(seen, repository.agencies, output)

@@ -12,7 +12,7 @@ from rich.text import Text
 from crosstown.cli.shell import Output, err, out, print_json
 
 if TYPE_CHECKING:
-    from crosstown.publish import FileReport
+    from crosstown.publishing.publish import FileReport
 
 
 def show(reports: Sequence[FileReport], output: Output) -> None:

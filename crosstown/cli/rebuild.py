@@ -10,7 +10,7 @@ from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, prin
 from crosstown.errors import CrosstownError
 
 if TYPE_CHECKING:
-    from crosstown.rebuild import Rebuilt
+    from crosstown.cases.rebuild import Rebuilt
 
 
 class Differs(CrosstownError):
@@ -41,8 +41,8 @@ def command(
 
     Example: `crosstown rebuild`, then `crosstown rebuild --swap`
     """
+    from crosstown.cases.rebuild import Rebuild
     from crosstown.cli.backbone import backbone
-    from crosstown.rebuild import Rebuild
 
     chosen = settings(home)
     where = backbone(chosen)

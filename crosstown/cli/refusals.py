@@ -21,8 +21,8 @@ def command(
 
     Examples: `crosstown refusals`, `crosstown refusals --user riverton-housing -o json`
     """
+    from crosstown.embedded.refusals import refusals
     from crosstown.home import Home
-    from crosstown.refusals import refusals
 
     chosen = settings(home)
     if not chosen.embedded:

@@ -10,7 +10,7 @@ import typer
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
 
 if TYPE_CHECKING:
-    from crosstown.kept_words import Kept
+    from crosstown.keeping.kept_words import Kept
     from crosstown.settings import Settings
 
 
@@ -35,8 +35,8 @@ def command(
 
     Example: `crosstown restore /mnt/safe/city.tgz --words /mnt/safe/words.json && crosstown up --detach`
     """
-    from crosstown.backup import restore
-    from crosstown.kept_words import counted
+    from crosstown.keeping.backup import restore
+    from crosstown.keeping.kept_words import counted
 
     given = settings(home)
     kept = _kept(words)
@@ -57,7 +57,7 @@ def command(
 
 
 def _kept(words: Path | None) -> Kept | None:
-    from crosstown.kept_words import read_kept
+    from crosstown.keeping.kept_words import read_kept
 
     return read_kept(words) if words else None
 
@@ -65,7 +65,7 @@ def _kept(words: Path | None) -> Kept | None:
 def _leave(given: Settings, kept: Kept | None, part: Path) -> None:
     """Put it into the home that is being made; where it doesn't fit there, none is made."""
     from crosstown.home import Home
-    from crosstown.kept_words import leave
+    from crosstown.keeping.kept_words import leave
 
     if kept is not None:
         leave(given, kept, Home(part))

@@ -39,8 +39,8 @@ def command(
     Examples: `crosstown sql`, `crosstown sql "select agency, count(*) from events group by 1"`,
     `crosstown sql "select * from cases where agency_count >= 3" -o csv`
     """
+    from crosstown.casebook.lookup import Lookup
     from crosstown.cli.backbone import warn_of_lag
-    from crosstown.lookup import Lookup
 
     chosen = settings(home)
     lookup = Lookup(chosen)

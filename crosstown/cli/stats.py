@@ -42,8 +42,8 @@ def command(
 
     Example: `crosstown stats --wait`
     """
+    from crosstown.casebook.lookup import Lookup
     from crosstown.cli.backbone import backbone, warn_of_lag
-    from crosstown.lookup import Lookup
 
     chosen = settings(home)
     where = backbone(chosen)
@@ -63,7 +63,7 @@ def command(
 def wait_for_all(chosen: Any, where: Any, timeout: float) -> None:
     """Wait with a line that says what is still to come."""
     from crosstown.cli.backbone import dead_programs
-    from crosstown.waiting import Waiting
+    from crosstown.supervision.waiting import Waiting
 
     with err.status("waiting for what was published to be joined") as status:
         Waiting(

@@ -26,9 +26,9 @@ from crosstown.doctor.finding import length
 from crosstown.errors import CrosstownError
 from crosstown.health.asking import unready
 from crosstown.home import Endpoints, Home
-from crosstown.lag import lags
-from crosstown.running import Process, Running, gateway_url, running
 from crosstown.settings import Settings
+from crosstown.supervision.lag import lags
+from crosstown.supervision.running import Process, Running, gateway_url, running
 
 DAY: Final = 86_400.0
 FOLLOWING: Final = ("intake", "cases", "casebook")
@@ -44,7 +44,7 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
 
     Example: `crosstown status`, or `crosstown status -o json` for programs.
     """
-    from crosstown.supervise import NAMES
+    from crosstown.supervision.supervise import NAMES
 
     given = settings(home)
     now = running(given, NAMES)
@@ -55,7 +55,7 @@ def command(home: HomeOption = None, output: OutputOption = Output.HUMAN) -> Non
 
 
 def _swap_is_unfinished(given: Settings, now: Running) -> bool:
-    from crosstown import generation
+    from crosstown.backbone import generation
 
     try:
         live = generation.live(given, Endpoints(now.bootstrap, now.registry))

@@ -20,7 +20,7 @@ from crosstown.cli.shell import (
     settings,
 )
 from crosstown.errors import NotFound, Refused, Unavailable
-from crosstown.screening import clean
+from crosstown.screen.screening import clean
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer, Message
@@ -50,7 +50,7 @@ def command(
     Example: `crosstown tail dead-letters -n 5`
     """
     from crosstown.cli.backbone import backbone
-    from crosstown.registry import Registry
+    from crosstown.registry.client import Registry
 
     chosen = settings(home)
     where = backbone(chosen)
@@ -106,10 +106,10 @@ class _Opener:
 
         import fastavro
 
-        from crosstown.codec import Decoder, unframe
+        from crosstown.avro.codec import Decoder, unframe
+        from crosstown.avro.guards import guard
         from crosstown.formats import TOPICS, plain
-        from crosstown.guards import guard
-        from crosstown.own_values import body_of
+        from crosstown.registry.own_values import body_of
 
         if self._ours and message.topic() in TOPICS:
             schema = fastavro.parse_schema(plain(TOPICS[message.topic()]))
@@ -131,7 +131,7 @@ def _messages(
 ) -> Iterator[Message]:
     from confluent_kafka import Consumer
 
-    from crosstown import kafka
+    from crosstown.backbone import kafka
 
     kafka.wait_for_broker(chosen, where, 10)
     consumer = Consumer(kafka.consumer(chosen, where, group_id="tail", enable_partition_eof=True,

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 from rich.markup import escape
 from rich.table import Table
 
+from crosstown.casebook.lookup import Found, Pointer
 from crosstown.cli.case import late_by, span
 from crosstown.cli.shell import out
-from crosstown.lookup import Found, Pointer
-from crosstown.repository import Repository
+from crosstown.contracts.repository import Repository
 from crosstown.settings import Settings
 
 GAP: Final = 7 * 86_400

@@ -17,8 +17,8 @@ from crosstown.cli.shell import HomeOption, Output, OutputOption, err, settings
 from crosstown.cli.status import COLOURS, show
 from crosstown.errors import Stop
 from crosstown.log_lines import log_as
-from crosstown.running import Process, Running, running
 from crosstown.settings import Settings
+from crosstown.supervision.running import Process, Running, running
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ def _runs_already(given: Settings) -> bool:
 
 def _shards(given: Settings, now: Running) -> int:
     """How many there are: a rebuild may have changed it since the start."""
-    from crosstown import generation, kafka
+    from crosstown.backbone import generation, kafka
     from crosstown.home import Endpoints
 
     where = Endpoints(now.bootstrap, now.registry)
@@ -71,7 +71,7 @@ def _shards(given: Settings, now: Running) -> int:
 
 
 def _in_background(given: Settings, output: Output) -> None:
-    from crosstown import detached
+    from crosstown.supervision import detached
 
     with _starting() as shown:
         now = detached.start(given, seen=lambda now: shown.update(list(now.processes)))
@@ -79,8 +79,8 @@ def _in_background(given: Settings, output: Output) -> None:
 
 
 def _in_foreground(given: Settings, output: Output) -> None:
-    from crosstown.jars import classpath
-    from crosstown.supervise import RunsAlready, Supervisor
+    from crosstown.embedded.jars import classpath
+    from crosstown.supervision.supervise import RunsAlready, Supervisor
 
     if given.embedded:
         classpath(given)
@@ -115,7 +115,7 @@ def _in_foreground(given: Settings, output: Output) -> None:
 
 def _all_runs(given: Settings, output: Output) -> None:
     """Say what runs; where the log is for programs, as a line of it."""
-    from crosstown.supervise import NAMES
+    from crosstown.supervision.supervise import NAMES
 
     if given.log == "json" and not err.is_terminal:
         log.info("all of it runs")

@@ -74,8 +74,8 @@ def command(
 
 
 def _known(chosen: Settings, agreement: str) -> Agreement:
+    from crosstown.contracts.repository import Repository
     from crosstown.errors import NotFound
-    from crosstown.repository import Repository
 
     agreements = Repository.of(chosen).agreements
     if agreement not in agreements:
@@ -136,8 +136,8 @@ def _again(chosen: Settings, known: Agreement, since: int | None, output: Output
 
 def _list(chosen: Settings, output: Output) -> None:
     from crosstown.cli.backbone import backbone
+    from crosstown.contracts.repository import Repository
     from crosstown.outward.places import Place, Places
-    from crosstown.repository import Repository
 
     with closing(Places(chosen, backbone(chosen))) as places:
         found = places.so_far()

@@ -15,9 +15,9 @@ from crosstown.errors import NotFound, Refused, Stop
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from crosstown.casebook.lookup import Found
+    from crosstown.contracts.repository import Repository
     from crosstown.home import Endpoints
-    from crosstown.lookup import Found
-    from crosstown.repository import Repository
     from crosstown.settings import Settings
     from crosstown.source import Said
 
@@ -56,7 +56,7 @@ class Word:
 
     def __init__(self, home: Path | None, agency: str, by: str) -> None:
         from crosstown.cli.backbone import backbone
-        from crosstown.repository import Repository
+        from crosstown.contracts.repository import Repository
 
         self.settings: Settings = settings(home)
         self.where: Endpoints = backbone(self.settings)
@@ -74,7 +74,7 @@ class Word:
 
     def meant(self, asked: str, jurisdiction: str) -> Meant:
         """The record that was typed: in full, its number, or a case (then its first record)."""
-        from crosstown.lookup import Lookup
+        from crosstown.casebook.lookup import Lookup
 
         lookup = Lookup(self.settings)
         try:
@@ -101,11 +101,11 @@ class Word:
 
     def say(self, said: Said) -> Any:
         """Publish it; returns its envelope. `Stop` where it can't be said so."""
-        from crosstown.checked import Checker
-        from crosstown.envelope import MAX_HEADLINE
+        from crosstown.contracts.checked import Checker
+        from crosstown.event.envelope import MAX_HEADLINE
         from crosstown.home import Home
-        from crosstown.ledger import Ledger
-        from crosstown.sending import Sending
+        from crosstown.publishing.ledger import Ledger
+        from crosstown.publishing.sending import Sending
 
         try:
             checked = Checker(self.contracts, self.now, self.now).check(said)
@@ -124,7 +124,7 @@ class Word:
         self, asked: Iterable[str], jurisdiction: str, said: Callable[[Found], bool]
     ) -> list[Found]:
         """The cases of these records once what was said is in them; what is there after a while else."""
-        from crosstown.lookup import Lookup
+        from crosstown.casebook.lookup import Lookup
 
         deadline = time.monotonic() + PATIENCE
         records = list(asked)

@@ -9,7 +9,9 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
-from crosstown.casebook import erasures_of
+from crosstown.accepting.intake import Intake
+from crosstown.casebook.casebook import erasures_of
+from crosstown.casebook.lookup import Lookup
 from crosstown.completeness.flow import (
     Delivered,
     Difference,
@@ -19,15 +21,13 @@ from crosstown.completeness.flow import (
 )
 from crosstown.completeness.known import BATCH, Known, counts
 from crosstown.completeness.published import Published, Topics
-from crosstown.erasures import Key
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.erasures import Key
 from crosstown.home import Endpoints, Home
-from crosstown.intake import Intake
-from crosstown.lookup import Lookup
 from crosstown.moments import day_of, micros
-from crosstown.reading import Reading
 from crosstown.reciprocity.shares import Shared, shared
-from crosstown.registry import Registry
-from crosstown.repository import Repository
+from crosstown.registry.client import Registry
+from crosstown.registry.read_back import Reading
 from crosstown.settings import Settings
 
 Progress = Callable[[int], None]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from crosstown.casebook_schema import COUNTING
-from crosstown.casebook_store import Store
+from crosstown.casebook.schema import COUNTING
+from crosstown.casebook.store import Store
 from crosstown.completeness.counted import ASIDE, COUNTED, Count, count_of
 from crosstown.completeness.flow import State
 from crosstown.completeness.published import Published
-from crosstown.erasures import Erasures
-from crosstown.reading import Reading, read_timeline
+from crosstown.erasure.erasures import Erasures
+from crosstown.registry.read_back import Reading, read_timeline
 
 BATCH: Final = 500
 NO_ENTRY: Final = ("link.", "record.", ASIDE)

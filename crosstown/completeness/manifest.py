@@ -17,9 +17,9 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from crosstown.agencies import Id
+from crosstown.contracts.agencies import Id
 from crosstown.errors import Refused, Stop
-from crosstown.strict_json import parse
+from crosstown.event.strict_json import parse
 
 SUFFIX: Final = ".manifest.json"
 """What is beside `export.csv` under `export.csv.manifest.json` is found by itself."""

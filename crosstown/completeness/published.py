@@ -9,18 +9,18 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka import Message as Raw
 
-from crosstown import kafka
+from crosstown.accepting.intake import HOUR, Intake
+from crosstown.backbone import kafka
+from crosstown.backbone.kafka import stamp_of
+from crosstown.backbone.sweep import messages
 from crosstown.completeness.flow import Message, Slot
-from crosstown.envelope import read, read_long
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused, Unavailable
+from crosstown.event.envelope import read, read_long
 from crosstown.home import Endpoints
-from crosstown.intake import HOUR, Intake
-from crosstown.kafka import stamp_of
 from crosstown.moments import day_of
-from crosstown.repository import Repository
-from crosstown.screening import clean
+from crosstown.screen.screening import clean
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 TIMEOUT: Final = 10.0
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from crosstown.checked import Checked
 from crosstown.completeness.counted import NAMED, Count
 from crosstown.completeness.manifest import Manifest
+from crosstown.contracts.checked import Checked
 from crosstown.source import Reject
 
 ANY: Final = "any"

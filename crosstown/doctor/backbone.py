@@ -9,11 +9,11 @@ from typing import Final
 
 import httpx
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.login import at_registry
 from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity
 from crosstown.errors import Stop, Unavailable
 from crosstown.home import Endpoints, endpoints, shown
-from crosstown.login import at_registry
 from crosstown.settings import Settings
 
 PATIENCE: Final = 5.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from crosstown.contracts.repository import Repository, shipped
 from crosstown.doctor.finding import Finding, Severity
 from crosstown.errors import CrosstownError
-from crosstown.repository import Repository, shipped
 from crosstown.settings import Settings
 
 

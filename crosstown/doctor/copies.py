@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.replicas import in_sync
 from crosstown.doctor.backbone import where_kafka_is
 from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity, few
-from crosstown.replicas import in_sync
 from crosstown.settings import Settings
 
 PATIENCE: Final = 5.0

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from crosstown.casebook import connect
+from crosstown.casebook.casebook import connect
 from crosstown.doctor.finding import OPERATIONS, Finding, Severity
 from crosstown.errors import CrosstownError
 from crosstown.home import Home

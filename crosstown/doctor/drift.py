@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from crosstown.cluster import planned
+from crosstown.contracts.repository import Repository
 from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity, few
 from crosstown.home import endpoints
 from crosstown.lookout.terms import whom
-from crosstown.plan import Change
-from crosstown.repository import Repository
+from crosstown.provisioning.cluster import planned
+from crosstown.provisioning.plan import Change
 from crosstown.settings import Settings
 
 Told = tuple[Severity, str, str, tuple[str, ...]]

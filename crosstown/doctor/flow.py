@@ -12,14 +12,14 @@ from typing import Final
 from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from crosstown import kafka
+from crosstown.accepting.replay import letters
+from crosstown.backbone import kafka
+from crosstown.contracts.repository import Repository
 from crosstown.doctor.backbone import where_kafka_is
 from crosstown.doctor.finding import OPERATIONS, Finding, Severity, few, length
 from crosstown.home import Endpoints
 from crosstown.lookout.terms import whom
 from crosstown.pausing.pauses import agency_of
-from crosstown.replay import letters
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 PATIENCE: Final = 5.0

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosstown.doctor.finding import OPERATIONS, Finding, Severity, few
+from crosstown.embedded.jars import locked
+from crosstown.embedded.node import cluster_of
 from crosstown.home import Home
-from crosstown.jars import locked
-from crosstown.node import cluster_of
 from crosstown.settings import Settings
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped]
 
-from crosstown import living
 from crosstown.doctor.finding import OPERATIONS, Finding, Severity
 from crosstown.home import Home
-from crosstown.ports import free
+from crosstown.processes import living
+from crosstown.processes.ports import free
 from crosstown.settings import Settings
 
 

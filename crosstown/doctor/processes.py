@@ -15,11 +15,11 @@ from typing import Any, Final
 import httpx
 import psutil  # type: ignore[import-untyped]
 
-from crosstown import living
 from crosstown.doctor.finding import OPERATIONS, Finding, Severity
 from crosstown.health.asking import SILENT, unready
 from crosstown.home import Home
-from crosstown.lock import Lock
+from crosstown.processes import living
+from crosstown.processes.lock import Lock
 from crosstown.settings import Settings
 
 CHECK: Final = "processes"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.contract import Contract
+from crosstown.contracts.contract import Contract
 
 Schema = dict[str, Any]
 

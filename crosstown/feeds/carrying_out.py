@@ -7,9 +7,10 @@ import time
 from collections.abc import Collection, Iterable
 from typing import Final, get_args
 
-from crosstown import kafka, metrics
+from crosstown import metrics
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Standing, State
+from crosstown.backbone import kafka
 from crosstown.errors import Stop, Unavailable
 from crosstown.feeds import grants
 from crosstown.feeds.ground import lay
@@ -17,7 +18,7 @@ from crosstown.feeds.hearing import Hearing
 from crosstown.feeds.holding import Holding
 from crosstown.feeds.sharing import Sharing
 from crosstown.home import Endpoints
-from crosstown.registry import Registry
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final
 
-from crosstown import timeline
 from crosstown.agreements.agreement import Agreement
-from crosstown.cases import Entry, Record
-from crosstown.envelope import text_bytes, texts_bytes, zigzag
+from crosstown.cases import timeline
+from crosstown.cases.cases import Entry, Record
+from crosstown.event.envelope import text_bytes, texts_bytes, zigzag
 from crosstown.feeds import form
 from crosstown.feeds.feed import LookAt
 from crosstown.feeds.look import Look

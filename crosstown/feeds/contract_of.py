@@ -12,12 +12,12 @@ from typing import Final
 
 from confluent_kafka import Message
 
-from crosstown.codec import unframe
-from crosstown.envelope import read_long, read_prefix
+from crosstown.accepting.intake import CONTRACT
+from crosstown.avro.codec import unframe
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused
-from crosstown.intake import CONTRACT
-from crosstown.registry import Registry
-from crosstown.repository import Repository
+from crosstown.event.envelope import read_long, read_prefix
+from crosstown.registry.client import Registry
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from crosstown.envelope import VIAS, content_of, read_long
 from crosstown.errors import Refused
+from crosstown.event.envelope import VIAS, content_of, read_long
 from crosstown.feeds.lanes import Lane
 
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from crosstown.agencies import Agencies
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.row_filter import RowFilter
 from crosstown.agreements.words import Standing, shared_since
 from crosstown.completeness.counted import ASIDE
+from crosstown.contracts.agencies import Agencies
+from crosstown.event.sayings import APART, SEPARATED
 from crosstown.feeds.lanes import Lane
 from crosstown.feeds.look import Look
 from crosstown.feeds.narrowing import narrowing
-from crosstown.sayings import APART, SEPARATED
 
 
 class Cover:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.envelope import text_bytes
+from crosstown.event.envelope import text_bytes
 from crosstown.feeds.counting import text_of
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.feed import LookAt

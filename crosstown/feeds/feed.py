@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word, standing
-from crosstown.envelope import text_bytes, zigzag
+from crosstown.event.envelope import text_bytes, zigzag
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.look import Look
 from crosstown.feeds.names import Names

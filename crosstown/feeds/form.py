@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.contract import Contract
-from crosstown.envelope import FIELDS
+from crosstown.contracts.contract import Contract
+from crosstown.event.envelope import FIELDS
 from crosstown.feeds.body_form import Schema, payload_form, space
 from crosstown.formats import ACCEPTED
 

@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterable
 from contextlib import closing
 from typing import NamedTuple
 
-from crosstown.access import FEED, Grant, feed_grants
 from crosstown.agreements.agreement import Agreement
-from crosstown.cluster import Cluster
 from crosstown.home import Endpoints
+from crosstown.provisioning.access import FEED, Grant, feed_grants
+from crosstown.provisioning.cluster import Cluster
 from crosstown.settings import Settings
 
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from confluent_kafka.admin import AdminClient
 
-from crosstown import kafka
 from crosstown.agreements.agreement import Agreement
+from crosstown.backbone import kafka
 from crosstown.errors import CrosstownError, Refused, Stop
-from crosstown.registry import Registry
-from crosstown.wanted import feed
+from crosstown.provisioning.wanted import feed
+from crosstown.registry.client import Registry
 
 COMPATIBILITY: Final = "NONE"
 """Of a feed's subject: changed terms change the form, and both parties have accepted that."""

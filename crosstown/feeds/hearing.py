@@ -11,9 +11,9 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from crosstown import kafka
 from crosstown.agreements.word_log import TOPIC, word_of
 from crosstown.agreements.words import Word
+from crosstown.backbone import kafka
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
 from crosstown.settings import Settings

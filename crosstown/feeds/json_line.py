@@ -6,7 +6,7 @@ import json
 import math
 from typing import Any
 
-from crosstown.reading import plain_text
+from crosstown.registry.read_back import plain_text
 
 
 def json_line(fields: dict[str, Any]) -> bytes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from crosstown.contract import ANY
-from crosstown.sayings import KINDS
+from crosstown.contracts.contract import ANY
+from crosstown.event.sayings import KINDS
 
 if TYPE_CHECKING:
     from crosstown.feeds.feed import Feed

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from crosstown.codec import Decoder, unframe
-from crosstown.contract import Contract
-from crosstown.envelope import VIAS, read_long, read_prefix
+from crosstown.avro.codec import Decoder, unframe
+from crosstown.avro.guards import guard
+from crosstown.contracts.contract import Contract
 from crosstown.errors import Refused
+from crosstown.event.envelope import VIAS, read_long, read_prefix
 from crosstown.feeds.counting import Version
-from crosstown.guards import guard
 
 _NOT_READ: Final = object()
 

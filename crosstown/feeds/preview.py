@@ -15,20 +15,20 @@ import fastavro
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import DAY, Word
-from crosstown.codec import Encoder, frame
-from crosstown.contract import ANY, Contract
-from crosstown.envelope import (
+from crosstown.avro.codec import Encoder, frame
+from crosstown.contracts.contract import ANY, Contract
+from crosstown.contracts.repository import Repository, shipped
+from crosstown.erasure.erasures import Erasures, Key
+from crosstown.errors import Refused
+from crosstown.event.envelope import (
     accepted_key,
     content_hash,
     prefix_bytes,
     suffix_bytes,
     zigzag,
 )
-from crosstown.erasures import Erasures, Key
-from crosstown.errors import Refused
 from crosstown.feeds.sharing import Sharing
-from crosstown.opened import as_json
-from crosstown.repository import Repository, shipped
+from crosstown.reading.opened import as_json
 
 _SECRET: Final = b"an example"
 

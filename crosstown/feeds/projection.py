@@ -11,8 +11,8 @@ import fastavro
 from fastavro.schema import to_parsing_canonical_form
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.contract import Contract
-from crosstown.envelope import STEPS, VIAS, text_bytes, texts_bytes, zigzag
+from crosstown.contracts.contract import Contract
+from crosstown.event.envelope import STEPS, VIAS, text_bytes, texts_bytes, zigzag
 from crosstown.feeds import coarse, form
 from crosstown.feeds.body_form import Schema, inlined, payload_form
 from crosstown.feeds.look import Look

@@ -18,8 +18,9 @@ from typing import Final, NamedTuple
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.rules import filter_of
 from crosstown.agreements.words import Word
-from crosstown.envelope import content_of, read_long, read_prefix
-from crosstown.erasures import RESERVED, Erasures
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.erasures import RESERVED, Erasures
+from crosstown.event.envelope import content_of, read_long, read_prefix
 from crosstown.feeds import form
 from crosstown.feeds.body_form import Schema
 from crosstown.feeds.counting import Counting, Version, Versions, counting, event_of, record_of
@@ -31,7 +32,6 @@ from crosstown.feeds.look import Bodies, Look
 from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
 from crosstown.feeds.timelines import Timelines
-from crosstown.repository import Repository
 
 LOOKS: Final = 20_000
 """So many events are kept open between being taken in and being told."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from crosstown import timeline
 from crosstown.agreements.agreement import Agreement
-from crosstown.cases import Case, City
+from crosstown.cases import timeline
+from crosstown.cases.cases import Case, City
+from crosstown.event.identity import case_key
 from crosstown.feeds.composing import Composer
 from crosstown.feeds.cover import Cover
 from crosstown.feeds.feed import LookAt
 from crosstown.feeds.look import Look
 from crosstown.feeds.names import Names
 from crosstown.feeds.projection import Projection
-from crosstown.identity import case_key
 
 
 class Timelines:

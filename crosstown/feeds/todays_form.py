@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.contract import Contract
+from crosstown.contracts.contract import Contract
 from crosstown.errors import Refused
 from crosstown.feeds.form import form
-from crosstown.opened import Opener, Row
+from crosstown.reading.opened import Opener, Row
 
 
 class TodaysForm:

@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple, cast
 
 import fastavro
 
+from crosstown.backbone.sweep import messages
 from crosstown.formats import DELIVERED, plain
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of
+from crosstown.registry.own_values import body_of
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 TOPIC: Final = "delivered"
 _DELIVERED: Final = fastavro.parse_schema(plain(DELIVERED))

@@ -13,10 +13,11 @@ from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from crosstown import kafka, metrics
+from crosstown import metrics
+from crosstown.backbone import kafka
 from crosstown.errors import Unavailable
+from crosstown.processing.transact import CALL, Output, aborted, committed, fenced, send
 from crosstown.program import Program
-from crosstown.transact import CALL, Output, aborted, committed, fenced, send
 
 log = logging.getLogger(__name__)
 

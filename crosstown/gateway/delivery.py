@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from crosstown import kafka
-from crosstown.codec import frame
+from crosstown.avro.codec import frame
+from crosstown.backbone import kafka
 from crosstown.errors import CrosstownError
-from crosstown.event_topics import EventTopics
 from crosstown.gateway.verdict import Receipt
 from crosstown.home import Endpoints
-from crosstown.registry import Registry
+from crosstown.provisioning.event_topics import EventTopics
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
 
-    from crosstown.checked import Checked
+    from crosstown.contracts.checked import Checked
 
 log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from crosstown.errors import Stop
+from crosstown.gateway.keys import Keys, who
 from crosstown.gateway.problems import come_back, unauthorized
-from crosstown.keys import Keys, who
 
 
 class Entry:

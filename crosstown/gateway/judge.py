@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from crosstown.checked import Checked, Checker
-from crosstown.cloudevents import CloudEvent
-from crosstown.contract import ANY, Contract
+from crosstown.accepting.intake import check_erasure_key
+from crosstown.avro.json_body import JsonBody
+from crosstown.contracts.checked import Checked, Checker
+from crosstown.contracts.contract import ANY, Contract
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused
-from crosstown.intake import check_erasure_key
-from crosstown.json_body import JsonBody
-from crosstown.own_words import own_words
-from crosstown.repository import Repository
+from crosstown.event.cloudevents import CloudEvent
+from crosstown.event.own_words import own_words
 from crosstown.source import Said
 
 OWN_WORDS: Final = f"{ANY}/events"

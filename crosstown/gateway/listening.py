@@ -16,7 +16,7 @@ from aiohttp import web
 from crosstown import tls
 from crosstown.errors import Stop, Unavailable
 from crosstown.gateway.problems import Problem
-from crosstown.ports import remembered
+from crosstown.processes.ports import remembered
 from crosstown.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from crosstown.cloudevents import BATCH, MAX_ATTRIBUTE, MAX_BODY, MAX_EVENTS, STRUCTURED
+from crosstown.event.cloudevents import BATCH, MAX_ATTRIBUTE, MAX_BODY, MAX_EVENTS, STRUCTURED
 from crosstown.gateway.feeds import described
 
 _TEXT: Final = {"type": "string", "minLength": 1, "maxLength": MAX_ATTRIBUTE}

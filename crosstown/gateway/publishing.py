@@ -13,17 +13,17 @@ from typing import Any, Final
 from aiohttp import web
 
 from crosstown import metrics
-from crosstown.checked import Checked
-from crosstown.cloudevents import MAX_BODY, Broken, CloudEvent, events
+from crosstown.bucket import Buckets
+from crosstown.contracts.checked import Checked
 from crosstown.errors import Refused
-from crosstown.gateway.bucket import Buckets
+from crosstown.event.cloudevents import MAX_BODY, Broken, CloudEvent, events
 from crosstown.gateway.delivery import Delivery, Missing, Outcome
 from crosstown.gateway.entry import Entry
 from crosstown.gateway.judge import Judge
 from crosstown.gateway.problems import Problem, answered, come_back
 from crosstown.gateway.verdict import AGAIN, Verdict, answer
-from crosstown.traceparent import HEADER, parent_in
-from crosstown.traces import Traces
+from crosstown.processing.traceparent import HEADER, parent_in
+from crosstown.processing.traces import Traces
 
 ABOUT: Final = "about"
 """Where a request notes what its line in the log says."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from crosstown.checked import FIELDS
+from crosstown.contracts.checked import FIELDS
 from crosstown.errors import Refused
 
 PROBLEM: Final = "urn:crosstown:problem:"

@@ -9,7 +9,7 @@ from typing import Any, Final
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.errors import CrosstownError
 from crosstown.home import Endpoints
 from crosstown.settings import Settings

@@ -18,14 +18,15 @@ from confluent_kafka import (
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from crosstown import generation, kafka, metrics
+from crosstown import metrics
+from crosstown.backbone import generation, kafka
+from crosstown.backbone.read_by import read_by
+from crosstown.contracts.repository import Repository
 from crosstown.home import Endpoints
 from crosstown.lookout.oldest_waiting import OldestWaiting
 from crosstown.lookout.shown import Shown
 from crosstown.lookout.since import Since
 from crosstown.lookout.standing_still import StandingStill
-from crosstown.read_by import read_by
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 PATIENCE: Final = 5.0

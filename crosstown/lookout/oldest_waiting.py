@@ -8,7 +8,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, TopicPartition
 
-from crosstown.kafka import stamp_of
+from crosstown.backbone.kafka import stamp_of
 
 PATIENCE: Final = 5.0
 """Seconds that one program's waiting messages may take to read; what isn't read by then keeps silent."""

@@ -10,8 +10,8 @@ from pathlib import Path
 from cryptography import x509
 
 from crosstown import metrics
+from crosstown.gateway.keys import Key, KeyFile
 from crosstown.home import Home
-from crosstown.keys import Key, KeyFile
 from crosstown.lookout.shown import Shown
 from crosstown.settings import Settings
 

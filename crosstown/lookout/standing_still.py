@@ -8,7 +8,7 @@ from typing import Final
 from confluent_kafka import Consumer
 
 from crosstown.lookout.since import Since
-from crosstown.watchdog import data_waits
+from crosstown.processing.watchdog import data_waits
 
 PATIENCE: Final = 60.0
 """Seconds of standing before it's looked whether data waits, or markers of transactions only."""

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from crosstown import metrics
-from crosstown.agencies import Agency
 from crosstown.agreements.agreement import Agreement
-from crosstown.contract import Contract
-from crosstown.contract_files import ContractFiles
+from crosstown.contracts.agencies import Agency
+from crosstown.contracts.contract import Contract
+from crosstown.contracts.contract_files import ContractFiles
+from crosstown.contracts.promises import promised
+from crosstown.contracts.repository import Repository
 from crosstown.lookout.shown import Shown
-from crosstown.promises import promised
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 PROMISES: Final = ("frequency", "latency")

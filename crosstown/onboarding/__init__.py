@@ -3,5 +3,5 @@
     look (connectors/csv_look) -> columns -> plan -> contract_text, schema_text, source_text, examples
 
 All of it is pure: `columns` says what each column is, `plan` what a row says, the writers write it
-down. What nobody can read off a file stands in them as a question (crosstown/questions.py).
+down. What nobody can read off a file stands in them as a question (crosstown/contracts/questions.py).
 """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from crosstown.identity import slug
+from crosstown.contracts.questions import UNKNOWN, asked
+from crosstown.event.identity import slug
 from crosstown.onboarding import words
 from crosstown.onboarding.columns import Column, Kind
 from crosstown.onboarding.draft import Draft, area, fields, headline, subjects
 from crosstown.onboarding.quoted import comment, yaml_text
-from crosstown.questions import UNKNOWN, asked
 
 
 def contract_text(draft: Draft) -> str:

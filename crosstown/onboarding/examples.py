@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from crosstown.identity import slug
+from crosstown.event.identity import slug
 from crosstown.onboarding.columns import Column, Kind
 from crosstown.onboarding.draft import Draft, Field, fields
 from crosstown.onboarding.moments import Clock

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crosstown.contracts.questions import asked
 from crosstown.onboarding.quoted import yaml_text
-from crosstown.questions import asked
 
 CONCERNS = """\
 # Which kinds of record may be related by place, and over how many days between their events, e.g.

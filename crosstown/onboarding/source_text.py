@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from crosstown.contracts.questions import UNKNOWN, asked
 from crosstown.onboarding.columns import Column, Kind
 from crosstown.onboarding.draft import Draft, Field, fields
 from crosstown.onboarding.moments import ISO
 from crosstown.onboarding.quoted import comment, python_text
-from crosstown.questions import UNKNOWN, asked
 
 _YES = ("y", "yes", "true", "t", "ja", "j", "si", "x")
 
@@ -28,7 +28,7 @@ def _imports(draft: Draft) -> Iterator[str]:
     if draft.plan.address:
         yield "from connectors.street import street_key"
     if draft.plan.event:
-        yield "from crosstown.identity import slug"
+        yield "from crosstown.event.identity import slug"
     yield "from crosstown.source import Said"
 
 

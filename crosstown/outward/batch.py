@@ -14,11 +14,11 @@ from typing import Any, BinaryIO, NamedTuple, cast
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.errors import Refused
-from crosstown.opened import Row
 from crosstown.outward.feed_log import Said
 from crosstown.outward.files import Format, Writer, writer
 from crosstown.outward.manifest import ENDING, Manifest, Range, stem
 from crosstown.outward.shelf import PART, Shelf
+from crosstown.reading.opened import Row
 
 
 class Asked(NamedTuple):

@@ -13,16 +13,16 @@ from crosstown.audit.access import Access
 from crosstown.errors import Stop
 from crosstown.feeds.form import form
 from crosstown.home import Endpoints, Home
-from crosstown.lock import Lock
 from crosstown.moments import moment
-from crosstown.opened import Opener
 from crosstown.outward.batch import Asked, remove_parts, write_batch
 from crosstown.outward.ending import say_the_end
 from crosstown.outward.feed_log import FeedLog
 from crosstown.outward.files import Format
 from crosstown.outward.manifest import Manifest, newest
 from crosstown.outward.shelf import Shelf
-from crosstown.registry import Registry
+from crosstown.processes.lock import Lock
+from crosstown.reading.opened import Opener
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings
 
 

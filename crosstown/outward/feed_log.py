@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.errors import NotFound, Unavailable
 from crosstown.feeds.numbers import number_of
 from crosstown.home import Endpoints

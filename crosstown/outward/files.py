@@ -12,12 +12,12 @@ import datetime as dt
 from io import TextIOWrapper
 from typing import Any, BinaryIO, Final, Literal, Protocol
 
-from crosstown.columns import Columns
 from crosstown.errors import Stop
 from crosstown.feeds.json_line import json_line
-from crosstown.opened import Row, as_json
 from crosstown.outward.flat import flat_form, flat_row
-from crosstown.reading import plain_text
+from crosstown.reading.columns import Columns
+from crosstown.reading.opened import Row, as_json
+from crosstown.registry.read_back import plain_text
 
 Format = Literal["ndjson", "csv", "parquet"]
 GROUP: Final = 10_000

@@ -13,13 +13,13 @@ from typing import Any, Final, Literal
 import fastavro
 from confluent_kafka import Message, Producer
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.topic_tail import TopicTail
 from crosstown.errors import Unavailable
 from crosstown.formats import WEBHOOK_PLACE, plain
 from crosstown.home import Endpoints
-from crosstown.own_values import own_values, told
+from crosstown.registry.own_values import own_values, told
 from crosstown.settings import Settings
-from crosstown.topic_tail import TopicTail
 
 TOPIC: Final = "webhooks"
 PATIENCE: Final = 10.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from crosstown.dead_letter import TOPIC
+from crosstown.backbone.one_message import not_taken
 from crosstown.errors import Unavailable
 from crosstown.home import Endpoints
-from crosstown.one_message import not_taken
 from crosstown.outward.feed_log import Said
-from crosstown.own_values import own_values
+from crosstown.processing.dead_letter import TOPIC
+from crosstown.registry.own_values import own_values
 from crosstown.settings import Settings
 
 REASON = "webhook-refused"

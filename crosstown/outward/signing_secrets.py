@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from crosstown.errors import NotFound, Stop
-from crosstown.lock import waiting_for
 from crosstown.outward.signing import PREFIX
 from crosstown.private import write_private
+from crosstown.processes.lock import waiting_for
 
 Kept = dict[str, list[tuple[str, int | None]]]
 """By agreement: secrets, the newest first, each with its end (microseconds UTC) or None."""

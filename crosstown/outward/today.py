@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from crosstown.agreements.agreement import Agreement
-from crosstown.contract import Contract
+from crosstown.contracts.contract import Contract
 from crosstown.feeds.todays_form import TodaysForm
 from crosstown.home import Endpoints
-from crosstown.opened import Row
 from crosstown.outward.feed_log import FeedLog, Said
-from crosstown.registry import Registry
+from crosstown.reading.opened import Row
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings
 
 Contracts = Mapping[str, Contract]

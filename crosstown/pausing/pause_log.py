@@ -9,14 +9,14 @@ from typing import Final
 import fastavro
 from confluent_kafka import Message
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.one_message import not_taken
+from crosstown.backbone.sweep import messages
 from crosstown.errors import Unavailable
 from crosstown.formats import PAUSE, plain
 from crosstown.home import Endpoints
-from crosstown.one_message import not_taken
-from crosstown.own_values import own_values, told
+from crosstown.registry.own_values import own_values, told
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 TOPIC: Final = "pauses"
 PATIENCE: Final = 15.0

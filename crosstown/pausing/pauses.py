@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 
 from crosstown import metrics
+from crosstown.backbone.topic_tail import TopicTail
 from crosstown.errors import Unavailable
 from crosstown.pausing.pause_log import TOPIC, newest
 from crosstown.program import Program
-from crosstown.topic_tail import TopicTail
 
 log = logging.getLogger(__name__)
 

@@ -14,14 +14,14 @@ from typing import Any, Final, cast
 import fastavro
 from confluent_kafka import KafkaException, Producer
 
-from crosstown import kafka
+from crosstown.backbone import kafka
+from crosstown.backbone.sweep import messages
 from crosstown.errors import Refused, Unavailable
 from crosstown.formats import RECIPROCITY, plain
 from crosstown.home import Endpoints
-from crosstown.own_values import body_of, own_values
 from crosstown.reciprocity.balance import Balance
+from crosstown.registry.own_values import body_of, own_values
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 TOPIC: Final = "reciprocity"
 CALL: Final = 15.0

@@ -7,12 +7,12 @@ from contextlib import closing
 from typing import NamedTuple
 
 from crosstown.agreements.requests import requests
-from crosstown.casebook_store import Store
+from crosstown.casebook.lookup import Lookup
+from crosstown.casebook.store import Store
+from crosstown.contracts.repository import Repository
 from crosstown.home import Endpoints
-from crosstown.lookup import Lookup
 from crosstown.reciprocity.balance import Balance, Enriched, Term, balances
 from crosstown.reciprocity.shares import TIMEOUT, Share, shared
-from crosstown.repository import Repository
 from crosstown.settings import Settings
 
 

@@ -13,20 +13,20 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from crosstown import generation, kafka
 from crosstown.agreements import word_log
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Standing, Word, standing
-from crosstown.erasures import Erasures, Key
+from crosstown.backbone import generation, kafka
+from crosstown.backbone.sweep import messages
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.erasures import Erasures, Key
 from crosstown.errors import Unavailable
 from crosstown.feeds.contract_of import ContractOf
 from crosstown.feeds.sharing import Sharing
 from crosstown.feeds.told_before import TOPIC, ToldBefore, told_before
 from crosstown.home import Endpoints, Home
-from crosstown.registry import Registry
-from crosstown.repository import Repository
+from crosstown.registry.client import Registry
 from crosstown.settings import Settings
-from crosstown.sweep import messages
 
 log = logging.getLogger(__name__)
 

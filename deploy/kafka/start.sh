@@ -6,7 +6,7 @@
 # CLUSTER_FILE: the cluster's id (22 characters); CERTS: a folder with HOST.pem (key and chain) and ca.pem;
 # PASSWORD_FILE: the operator's password. KAFKA, DATA, CLIENTS, CONTROLLER: where Kafka and its data
 # are, and the ports; ADVERTISED: where clients are sent, HOST:CLIENTS unless it says otherwise. AGENT: a
-# folder that `python -m crosstown.kafka_agent` has filled; FIGURES: where Prometheus finds the broker's.
+# folder that `python -m crosstown.embedded.kafka_agent` has filled; FIGURES: where Prometheus finds the broker's.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 : "${KAFKA:=/opt/kafka}" "${DATA:=/var/lib/kafka/data}" "${CLIENTS:=9092}" "${CONTROLLER:=9093}"

@@ -19,7 +19,7 @@ HOME: Final = "/var/lib/crosstown"
 GIVEN: Final = "/run/crosstown"
 METRICS: Final = 9400
 MODULES: Final = {
-    "registry": "crosstown.registry_server", "intake": "streams.intake", "cases": "streams.cases",
+    "registry": "crosstown.registry.server", "intake": "streams.intake", "cases": "streams.cases",
     "casebook": "streams.casebook", "watch": "streams.watch", "feeds": "streams.feeds",
     "reciprocity": "streams.reciprocity", "eraser": "streams.eraser", "gateway": "streams.gateway",
     "webhooks": "streams.webhooks", "lookout": "streams.lookout",

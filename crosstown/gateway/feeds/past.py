@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.errors import Unavailable
 from crosstown.feeds.numbers import number_of
 from crosstown.gateway.feeds.feed import Feed, Message

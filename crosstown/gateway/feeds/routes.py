@@ -10,8 +10,8 @@ from typing import Any, Final
 from aiohttp import web
 
 from crosstown import metrics
+from crosstown.bucket import Buckets
 from crosstown.errors import Refused, Unavailable
-from crosstown.gateway.bucket import Buckets
 from crosstown.gateway.entry import Entry, key_in
 from crosstown.gateway.feeds.asked import Asked, asked
 from crosstown.gateway.feeds.manifest import in_short

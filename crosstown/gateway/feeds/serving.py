@@ -15,6 +15,7 @@ from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.following import Following
 from crosstown.agreements.words import Standing
 from crosstown.audit.access import Delivery
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Stop
 from crosstown.feeds.json_line import json_line
 from crosstown.feeds.todays_form import TodaysForm
@@ -25,7 +26,6 @@ from crosstown.gateway.feeds.noting import Noting
 from crosstown.gateway.feeds.past import Past
 from crosstown.gateway.feeds.tails import Tails
 from crosstown.gateway.problems import Problem, come_back
-from crosstown.repository import Repository
 
 HTTP: Final = "http"
 """The way of delivery that an agreement must name for this."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from crosstown import kafka
+from crosstown.backbone import kafka
 from crosstown.feeds.numbers import number_of
 from crosstown.gateway.feeds.feed import Feed, Message
 from crosstown.home import Endpoints

@@ -1,0 +1,1 @@
+"""Kafka as Crosstown uses it: clients, topics, logins, and reading a topic through."""

@@ -1,0 +1,1 @@
+"""What may flow: agencies and contracts as files, read, checked, compared and mapped to the envelope."""

@@ -1,0 +1,1 @@
+"""A home in one file, and what people said since."""

@@ -1,0 +1,97 @@
+"""Rejects, written as they come into a CSV beside the input, which appears when it is whole.
+
+Columns: row, column, reason, raw; where one file takes several inputs' rejects, `file` too. Rejects are
+sent around: what screening finds in them is masked; `row` leads to the line as it stood.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Self, TextIO
+
+from crosstown.screen.screening import clean
+from crosstown.source import Reject
+
+RAW = 10_000
+"""Characters of a row that are kept."""
+
+
+def closed(reject: Reject) -> Reject:
+    """A reject in whose row and reason nothing stands that screening finds."""
+    return Reject(reject.row, reject.column, clean(reject.reason), clean(reject.raw))
+
+
+class Lines:
+    """An input's lines by number, read once and forwards."""
+
+    def __init__(self, file: Path) -> None:
+        self._stream: BinaryIO | None = None
+        self._number = 0
+        if str(file) != "-":
+            with contextlib.suppress(OSError):
+                self._stream = file.open("rb")
+
+    def line(self, number: int) -> str:
+        """The line of this number as it stood; empty where it can't be read again."""
+        found = b""
+        while self._stream is not None and self._number < number:
+            found = self._stream.readline()
+            self._number += 1
+        return found[:RAW].rstrip(b"\r\n").decode("utf-8", "backslashreplace")
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._stream is not None:
+            self._stream.close()
+
+
+class Rejects:
+    """One file of rejects; what an earlier call left there is replaced, or removed if none."""
+
+    def __init__(self, path: Path, *, several: bool) -> None:
+        self.path = path
+        self.count = 0
+        self.problem = ""
+        self._part = path.with_name(path.name + ".part")
+        self._several = several
+        self._stream: TextIO | None = None
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def add(self, file: Path, reject: Reject) -> None:
+        """Write one; `problem` says why where that can't be done, the counting goes on."""
+        self.count += 1
+        if self.problem:
+            return
+        try:
+            if self._stream is None:
+                self._stream = self._part.open("w", encoding="utf-8", newline="")
+                self._writer = csv.writer(self._stream)
+                self._row("row", "column", "reason", "raw", "file")
+            self._row(str(reject.row), reject.column, reject.reason, reject.raw, str(file))
+        except OSError as error:
+            self.problem = f"{self.path}: {error.strerror}"
+
+    def _row(self, *cells: str) -> None:
+        shown = cells if self._several else cells[:-1]
+        self._writer.writerow([cell.encode("utf-8", "backslashreplace").decode() for cell in shown])
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        try:
+            if self._stream is None:
+                self.path.unlink(missing_ok=True)
+            else:
+                self._stream.close()
+                self._part.replace(self.path)
+        except OSError as problem:
+            self.problem = self.problem or f"{self.path}: {problem.strerror}"

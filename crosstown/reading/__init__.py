@@ -1,0 +1,1 @@
+"""Topics read as rows: for programs, notebooks and tables."""
