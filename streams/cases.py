@@ -235,7 +235,8 @@ class CaseShard(Shard):
     def _write(self, hoods: list[tuple[Neighbourhoods, Hood]], offset: int | None = None) -> bool:
         """What is to be forgotten and couldn't be written over is tried again the next time."""
         hoods = [*self._unwritten, *(one for one in hoods if one not in self._unwritten)]
-        written = self._store.write((city.kept(hood) for city, hood in hoods), self._words, offset)
+        words = self._words if offset is not None else ()  # none ahead of what it does to the cases
+        written = self._store.write((city.kept(hood) for city, hood in hoods), words, offset)
         self._unwritten = [] if written else [one for one in hoods if one[1].forgot]
         if written:
             for city, hood in hoods:

@@ -52,6 +52,29 @@ def good(repository: Repository, tmp_path: Path, **more: Any) -> Checked:
     return found
 
 
+@pytest.mark.parametrize("said_when", [None, NOW - 7])
+def test_a_line_of_today_is_said_yesterday(
+    repository: Repository, tmp_path: Path, said_when: int | None
+) -> None:
+    """Lines that come by and by are said when they come, unless the call said when."""
+    hour = 3_600_000_000
+    file = tmp_path / "by-and-by"
+    own = {"known_at": "2027-01-15T11:00:00Z"}  # three hours after NOW
+    rows = [
+        LEAST,
+        {**LEAST, "record": "youthline/visit/2"},
+        {**LEAST, **own, "type": "visit.ended"},
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    clock = iter([NOW + hour, NOW + 2 * hour, NOW + 3 * hour])
+    checker = Checker(repository, said_when or NOW, NOW, clock.__next__)
+    found = [one for row in checker.rows(source("events", Naming(repository.agencies)), file)
+             for one in ([row] if isinstance(row, Reject) else row)]  # fmt: skip
+    known = [one.envelope.known_at for one in found if isinstance(one, Checked)]
+    assert known[:2] == ([said_when] * 2 if said_when else [NOW + hour, NOW + 2 * hour])
+    assert len(known) == 3, found[2]
+
+
 def test_the_least_that_can_be_said_is_refused(repository: Repository, tmp_path: Path) -> None:
     event = good(repository, tmp_path)
     e = event.envelope

@@ -22,11 +22,14 @@ from feed_sayings import (
 )
 from feeds_oracle import DAY, Saying, Under, expected
 from riverton_said import REPOSITORY
-from sharing_said import KEY, NOW, SECRET, Installation, consent, message
+from sharing_said import KEY, NOW, SECRET, Installation, consent, message, schema_text
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import standing
+from crosstown.erasure.erasures import Erasures
+from crosstown.errors import Unavailable
 from crosstown.event.envelope import VIAS
+from crosstown.feeds.sharing import Sharing
 
 RECORDS = [f"{agency}/r/{n}" for agency in ("riverton-311", "riverton-housing") for n in (1, 2, 3)]
 
@@ -216,3 +219,30 @@ def test_what_is_erased_comes_back_when_its_bytes_are_gone() -> None:
         one.hand_out()
         check(one, history)
     assert swept_any
+
+
+def test_what_was_to_be_told_while_the_registry_was_away_is_never_told() -> None:
+    terms = agreement("heat", contracts=[{"contract": REQUESTS, "payload": ["topic_text"]}])
+    away = 4
+
+    def text(schema_id: int) -> str:
+        nonlocal away
+        if away:
+            away -= 1
+            raise Unavailable("the registry is away")
+        return schema_text(schema_id)
+
+    sharing = Sharing(REPOSITORY, SECRET, Erasures(KEY), window, text)
+    sharing.terms([terms])
+    for word in consent(terms):
+        sharing.word(word)
+    for number in range(6):
+        one = say(f"riverton-311/r/{number}", number, REQUESTS)
+        sharing.say(*message(one.contract, one.envelope, one.payload))
+    told = []
+    for _ in range(8):
+        try:
+            told += list(sharing.outputs(NOW))
+        except Unavailable:
+            continue
+    assert [one.number for one in told] == [1, 2, 3, 4, 5, 6]

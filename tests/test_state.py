@@ -255,6 +255,33 @@ def test_a_full_disk_takes_what_was_kept(path: Path) -> None:
     assert store.write([kept(store.new_id())], offset=9)
 
 
+def test_a_city_that_first_came_on_a_full_disk_is_lost_or_taken_for_another(path: Path) -> None:
+    store = filled(path)
+    pages = store.limit(40)
+    there = [Kept("us-b", store.new_id(), [f"b/r/{n}"], b"y" * 9_000, 1, waits=False)
+             for n in range(100)]  # fmt: skip
+    assert not store.write(there, offset=9)
+    store.limit(pages)
+    assert store.write(there[:1], offset=9)
+    store.close()
+    store = StateStore(path, "this topic")
+    assert sorted(store.jurisdictions()) == ["us-a", "us-b"]
+    assert store.find("us-b", "b/r/0") == there[0].id
+    other = Kept("us-c", store.new_id(), ["c/r/1"], b"z", 1, waits=False)
+    assert store.write([other], offset=10)
+    assert store.find("us-c", "b/r/0") == 0
+
+
+def test_what_is_in_memory_is_fetched_over_it(path: Path) -> None:
+    """A write that failed left the store's old way to a neighbourhood that is in memory again."""
+    store = filled(path)
+    store.put_away(1, 1)
+    assert store.find("us-a", "a/r/1") == 1
+    store.fetched(1)
+    assert store.find("us-a", "a/r/1") == 0
+    assert not list(store.nodes("us-a"))
+
+
 BUGS = {
     "a ref doesn't reach what was put away": ('    yield from fields["refs"]\n', ""),
     "a place doesn't reach what was put away": ('yield fields["place"], fields["concern"]', "return"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 4
+VERSION: Final = 5
 """Of the tables. Another version is read anew from the topics: nothing here exists only here."""
 
 TABLES: Final = """
@@ -136,7 +136,9 @@ from raw_versions v""",
     "event_refs": """
 select e.record, f.ref, e.event_id, e.jurisdiction
 from raw_refs f join raw_events e on e.event_id = f.event_id
-where e.counts = 1""",
+{counting}
+where e.counts = 1 and replace(v.refs,
+  '"' || replace(replace(f.ref, '\\', '\\\\'), '"', '\\"') || '"', '') <> v.refs""",
     "links": """
 select l.case_id, l.rule, l.source as from_record, l.target as to_record,
   {agency:l.source} as from_agency, {agency:l.target} as to_agency, l.event_from,

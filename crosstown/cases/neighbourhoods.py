@@ -41,7 +41,7 @@ class Store(Protocol):
     """Where neighbourhoods lie, by jurisdiction; `crosstown/cases/state_store.py` is one."""
 
     def find(self, jurisdiction: str, node: str) -> int:
-        """The neighbourhood that a node belongs to; 0 = none that is kept."""
+        """The neighbourhood that a node belongs to; 0 = none that only the store has."""
 
     def body(self, hood: int) -> bytes:
         """Its sayings."""
@@ -53,7 +53,7 @@ class Store(Protocol):
         """It's in memory now."""
 
     def nodes(self, jurisdiction: str) -> Iterable[tuple[str, int]]:
-        """All nodes of a jurisdiction, each with its neighbourhood."""
+        """All nodes of a jurisdiction that aren't in memory, each with its neighbourhood."""
 
 
 class Hood:

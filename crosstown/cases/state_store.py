@@ -56,9 +56,7 @@ class StateStore:
         """Of each neighbourhood that isn't in memory, the number of its records."""
         self.records = sum(self.away.values())
         self._next = max(self.away, default=0) + 1
-        self._places: dict[str, int] = {
-            name: number for number, name in self._rows("select id, name from place")
-        }
+        self._places = self._known_places()
 
     @property
     def size(self) -> int:
@@ -67,14 +65,15 @@ class StateStore:
         return sum(file.stat().st_size for file in files if file.exists()) if self._in_file else 0
 
     def find(self, jurisdiction: str, node: str) -> int:
-        """The neighbourhood that a node belongs to; 0 = none that is kept."""
+        """The neighbourhood that a node belongs to; 0 = none that only the store has."""
         if not self.away:
             return 0
         found = self._rows(
             "select hood from node where place = ? and node = ?",
             (self._places.get(jurisdiction), node),
         )
-        return int(found[0][0]) if found else 0
+        hood = int(found[0][0]) if found else 0
+        return hood if hood in self.away else 0
 
     def body(self, hood: int) -> bytes:
         """Its sayings."""
@@ -100,10 +99,11 @@ class StateStore:
         return self._next - 1
 
     def nodes(self, jurisdiction: str) -> Iterable[tuple[str, int]]:
-        """All nodes of a jurisdiction, each with its neighbourhood."""
-        return self._rows(
+        """All nodes of a jurisdiction that aren't in memory, each with its neighbourhood."""
+        rows = self._rows(
             "select node, hood from node where place = ?", (self._places.get(jurisdiction),)
         )
+        return [(node, hood) for node, hood in rows if hood in self.away]
 
     def waiting(self) -> list[tuple[str, int]]:
         """What must be in memory, since something in it is to be forgotten: jurisdiction and number."""
@@ -141,6 +141,7 @@ class StateStore:
             log.error("the local store can't be written: %s", error)  # noqa: TRY400
             if self._connection.in_transaction:
                 self._connection.rollback()
+            self._places = self._known_places()
             return False
         if offset is not None:
             self.offset = offset
@@ -213,6 +214,9 @@ class StateStore:
             connection.close()
             raise
         return connection
+
+    def _known_places(self) -> dict[str, int]:
+        return {name: number for number, name in self._rows("select id, name from place")}
 
     def _said(self, name: str) -> str | None:
         found = self._rows("select value from about where name = ?", (name,))

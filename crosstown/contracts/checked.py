@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -34,11 +34,15 @@ class Checked:
 
 @dataclass(slots=True)
 class Checker:
-    """Checks one call's events; `known_at` is the call's, `now` the clock, microseconds UTC."""
+    """Checks one call's events; `known_at` is the call's, `now` the clock, microseconds UTC.
+
+    `clock`, where they come by and by: each is said when it comes, unless the call said when.
+    """
 
     repository: Repository
     known_at: int
     now: int
+    clock: Callable[[], int] | None = None
     _encoders: dict[str, Encoder] = field(default_factory=dict)
     _topics: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -64,6 +68,10 @@ class Checker:
         if together:
             yield self._row(together)
 
+    def _move(self, now: int) -> None:
+        self.known_at = now if self.known_at == self.now else self.known_at
+        self.now = now
+
     def _row(self, together: list[Said]) -> tuple[Checked, ...] | Reject:
         try:
             return tuple([self.check(said) for said in together])
@@ -79,6 +87,8 @@ class Checker:
         if contract is None:
             raise Stop(f"no contract {said.contract} in {self.repository.path}",
                        mend="add it there, or let CROSSTOWN_SCHEMAS name another folder")  # fmt: skip
+        if self.clock is not None:
+            self._move(self.clock())
         known_at = self.known_at if said.known_at is None else said.known_at
         encoder = self._encoders.get(said.contract)
         if encoder is None:

@@ -55,12 +55,13 @@ class Events:
             event = next(iter(self._waiting))
             name = self._names.event(text_of(event))
             look = self._covered(look_at(event))
+            said = (
+                (b"", b"") if look is None else self._said(look)
+            )  # raises where it can't be read now
             del self._waiting[event]
             if look is None:
                 self._shown.pop(event, None)
-                yield name, b"", b""
-            else:
-                yield name, *self._said(look)
+            yield name, *said
 
     def thing(self, look: Look) -> str:
         """The event's own name."""

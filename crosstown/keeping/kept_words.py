@@ -82,10 +82,12 @@ def keep(settings: Settings, where: Endpoints, to: Path) -> Kept:
             "select type, body, known_at, via from raw_versions where body is not null and"
             " (type like 'record.%' or type like 'link.%' or type = 'note') order by known_at"
         )
+        notes = JsonBody(Repository.of(settings).contracts["any/notes"].schema)
         events = [
-            Event(contract=_BY_TYPE[row["type"].partition(".")[0]], body=json.loads(row["body"]),  # type: ignore[arg-type]
+            Event(contract=_BY_TYPE[row["type"].partition(".")[0]], body=body,  # type: ignore[arg-type]
                   known_at=row["known_at"], via=row["via"])
             for row in rows
+            if _is_ours(row["type"], body := json.loads(row["body"]), notes)
         ]  # fmt: skip
     finally:
         lookup.close()
@@ -104,6 +106,17 @@ def keep(settings: Settings, where: Endpoints, to: Path) -> Kept:
     finally:
         part.unlink(missing_ok=True)
     return kept
+
+
+def _is_ours(kind: str, body: dict[str, Any], notes: JsonBody) -> bool:
+    """Whether people said it here: events of an agency's own may be of type `note`, too."""
+    if kind != "note":
+        return True
+    try:
+        notes.read(body)
+    except Refused:
+        return False
+    return True
 
 
 def read_kept(file: Path) -> Kept:

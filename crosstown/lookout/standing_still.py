@@ -36,7 +36,8 @@ class StandingStill:
                   if at < end and self._hollow.get(one) != (at, end)}  # fmt: skip
         ages = self._since.seconds(behind, now)
         for one, age in ages.items():
-            if age >= PATIENCE and not data_waits(self._reader, one[1], one[2], behind[one]):
+            waits = age < PATIENCE or data_waits(self._reader, one[1], one[2], behind[one])
+            if waits is False:  # None: nobody could say
                 self._hollow[one] = places[one]
                 ages[one] = 0.0
         return {(p, topic, str(n)): ages.get((p, topic, n), 0.0) for p, topic, n in places}

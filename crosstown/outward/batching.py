@@ -71,8 +71,8 @@ def batch(
 
 
 def _end(log: FeedLog, topic: str, after: int) -> int:
-    """The feed's last number; `Stop` where `after` lies behind it."""
-    last = log.numbers().last
+    """The feed's last number, `after` where nothing is kept of it; `Stop` where `after` lies behind."""
+    last = log.numbers().last or after
     if after > last:
         raise Stop(f"{topic} goes up to {last}; there is nothing behind {after}",
                    mend="was the feed made anew? then say --since 0")  # fmt: skip

@@ -115,6 +115,8 @@ class Ownership:
     """Partitions that were read to their end once since they are ours."""
     paused: set[tuple[str, int]] = field(default_factory=set)
     """Those of ours from which nothing is taken now."""
+    gone: set[tuple[str, int]] = field(default_factory=set)
+    """Partitions that were taken away since the last batch was gathered, though they be ours again."""
     joined: bool = False
     """Whether the group has said what is ours, if only that it is nothing yet."""
 
@@ -128,6 +130,7 @@ class Ownership:
         """These are no longer ours."""
         gone = {(tp.topic, tp.partition) for tp in partitions}
         self.owned -= gone
+        self.gone |= gone
         self.reached -= gone
         self.paused -= gone
         self.batch[:] = [m for m in self.batch if (m.topic(), m.partition()) not in gone]
@@ -153,7 +156,11 @@ class Ownership:
         return "" if self.joined else "the group hasn't said yet which partitions are ours"
 
     def still(self, offsets: Iterable[TopicPartition]) -> None:
-        """Hear the group's news without taking messages; `Lost` unless all are still ours."""
+        """Hear the group's news without taking messages; `Lost` unless all were ours all the time.
+
+        One that came back is read again from what was committed: what was gathered of it must not be
+        written.
+        """
         if self.stopping.is_set():
             raise Lost
         assigned = self.consumer.assignment()
@@ -168,8 +175,12 @@ class Ownership:
                  if (tp.topic, tp.partition) not in self.paused]  # fmt: skip
         if again:
             self.consumer.resume(again)
-        if not all((tp.topic, tp.partition) in self.owned for tp in offsets):
+        if not all(self.has(tp.topic, tp.partition) for tp in offsets):
             raise Lost
+
+    def has(self, topic: str, partition: int) -> bool:
+        """Whether it has been ours since the last batch was gathered."""
+        return (topic, partition) in self.owned and (topic, partition) not in self.gone
 
 
 class Transaction:
@@ -219,8 +230,9 @@ class Transaction:
     def write(self, outputs: Iterable[Output], offsets: list[TopicPartition]) -> None:
         """Write a batch's outputs and offsets as one; returns once they are in, whatever it takes.
 
-        Outputs are sent while they are made, and kept for another attempt. `offsets` stand behind the batch's last messages. Raises `Lost` where others own them now:
-        nothing of the batch is in then, and it must not be written again from here.
+        Outputs are sent while they are made, and kept for another attempt.
+        `offsets` stand behind the batch's last messages. Raises `Lost` where others own them now: what
+        of the batch is in then, only the committed offsets say.
         """
         made: list[Output] = []
         fresh = _kept(outputs, made)
@@ -404,9 +416,20 @@ def _work_off(
         except Lost:
             if ownership.stopping.is_set():
                 raise
-            batch = [m for m in batch if (m.topic(), m.partition()) in ownership.owned]
+            batch = _left(batch, transaction, ownership)
         else:
             break
+
+
+def _left(
+    batch: list[Message], transaction: Transaction, ownership: Ownership
+) -> list[Message]:  # fmt: skip
+    """What of a batch is still to be written by us: a commit of unknown outcome may have gone in."""
+    ours = [m for m in batch if ownership.has(m.topic(), m.partition())]
+    places = {(m.topic(), m.partition()) for m in ours}
+    done = transaction.committed([TopicPartition(*tp) for tp in places]) if places else {}
+    return [m for m in ours if m.offset() >= done[m.topic(), m.partition()]
+            and ownership.has(m.topic(), m.partition())]  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -625,7 +648,7 @@ def gather(program: Program, ownership: Ownership) -> list[Message]:
         if wait <= 0 and len(found) < asked:  # no backlog: who waits for the batch waited enough
             break
         asked, wait = CHUNK, max(wait, 0)
-    ownership.batch = []
+    ownership.batch, ownership.gone = [], set()
     ownership.idle = not batch
     program.health.takes(something=bool(batch))
     program.health.turn()

@@ -69,7 +69,7 @@ def publish_bodies(
     """
     said = Published()
     now = time.time_ns() // 1000
-    checker = Checker(repository, now, now)
+    checker = Checker(repository, now, now, lambda: time.time_ns() // 1000)
     plain = converter(contract.schema) or dict
     try:
         with (

@@ -105,7 +105,7 @@ def publish(
 
     Raises `Stop` before anything is sent, `NotAcknowledged` where the cluster doesn't answer.
     """
-    known_at = check_call(files, known_at)
+    said_when, known_at = known_at, check_call(files, known_at)
     if rejects is not None and rejects in files:
         raise Stop(f"{rejects} is one of the files to publish", mend="give --rejects another name")
     reports: list[FileReport] = []
@@ -113,7 +113,9 @@ def publish(
         naming = Naming(repository.agencies, ledger.names())
         source = make(naming)
         source.survey([file for file in files if str(file) != STDIN])
-        checker = Checker(repository, known_at, time.time_ns() // 1000)
+        now = known_at if said_when is None else _clock()
+        by_and_by = any(str(file) == STDIN for file in files)
+        checker = Checker(repository, known_at, now, _clock if by_and_by else None)
         try:
             with (
                 Sending(settings, endpoints, ledger, lambda: progress(None), patience) as sending,
@@ -136,6 +138,10 @@ def publish(
                 if report.rejects is not None:
                     ledger.wrote_rejects(report.rejects)
     return reports
+
+
+def _clock() -> int:
+    return time.time_ns() // 1000
 
 
 def _file(
