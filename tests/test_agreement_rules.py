@@ -11,6 +11,7 @@ from typing import Final
 
 import pytest
 
+from crosstown.agreements.agreement import Agreement, Basis, Coarser, Delivery
 from crosstown.agreements.checking import RULES
 from crosstown.contracts.checking import Finding, check
 from crosstown.contracts.repository import Repository, shipped
@@ -22,6 +23,7 @@ TENANTS: Final = "agreements/tenants-own-cases.yaml"
 BROWN: Final = "agreements/water-hears-of-brown-water.yaml"
 BROWN_FILTER: Final = 'filter: concern == "water-quality"'
 TODAY: Final = dt.date(2026, 11, 29)
+PAGE: Final = (Path(__file__).parents[1] / "docs" / "agreements.md").read_text("utf-8")
 
 
 def edited(file: str, *changes: tuple[str, str]) -> Edit:
@@ -188,6 +190,19 @@ def test_a_broken_contract_is_said_again_of_each_agreement(folder: Path) -> None
         contract.read_text("utf-8").replace("{field: occurred_at}", "{field: at}"), "utf-8"
     )
     assert {one.file for one in found_in(folder)} == {contract}
+
+
+def test_the_agreement_that_the_page_shows_does_not_hold(folder: Path) -> None:
+    (shown,) = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    (name,) = re.findall(r"^id: (.+)$", shown, re.MULTILINE)
+    (folder / f"agreements/{name}.yaml").write_text(shown, "utf-8")
+    assert found_in(folder) == []
+    assert name in Repository.load(folder).agreements
+
+
+def test_the_page_leaves_out_what_may_stand_in_an_agreement() -> None:
+    for form in (Agreement, Basis, Coarser, Delivery):
+        assert [name for name in form.model_fields if f"`{name}" not in PAGE] == [], form
 
 
 def test_a_city_without_agreements_has_those_of_the_sample(folder: Path) -> None:

@@ -239,8 +239,12 @@ def test_certificate_ends_unseen(home: Path, tmp_path: Path) -> None:
     assert "ended 2 days ago" in ended.what
     assert "doesn't belong to its key" in other.what
     assert "can't be read" in gone.what
+    for found in (ends, ended, other, gone):
+        assert "the gateway reads them within seconds" in found.mend[-1]
     authority = Settings(home=home, kafka={"ssl.ca.location": str(over[0])})
-    assert "Kafka's ssl.ca.location ended 2 days ago" in one(authority, "certificates").what
+    kafkas = one(authority, "certificates")
+    assert "Kafka's ssl.ca.location ended 2 days ago" in kafkas.what
+    assert "crosstown up --detach" in kafkas.mend[-1]
 
 
 def test_casebook_that_is_down_or_broken_is_well(home: Path) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from installation import Installation
 
-README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("deploy/*.md"), *ROOT.glob("docs/**/*.md")])
+README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```\w*\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
 PASTED = [one for one in BLOCKS if "crosstown publish events -" in one or "crosstown bridge" in one]
 OPTION = re.compile(r"crosstown (?P<command>[a-z-]+)\b[^\n#`]*?(?P<option>--[a-z-]+)")
@@ -42,8 +44,22 @@ def test_readme_names_an_option_that_is_not_there(installation: Installation) ->
             assert option in said, f"crosstown {command} {option}"
 
 
-def test_linked_file_is_not_there() -> None:
-    root = Path(__file__).parents[1]
-    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", README)
-    assert links
-    assert [one for one in links if not (root / one).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_linked_file_is_not_there(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for file, part in re.findall(r"\]\((?!https?:|mailto:)([^)#]*)#?([^)]*)\)", text):
+        target = page.parent / file if file else page
+        assert target.exists(), file
+        assert not part or part in anchors(target), f"{file}#{part}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The parts of a page that can be linked, as GitHub names them."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads}
+
+
+def test_decision_is_not_in_the_list() -> None:
+    folder = ROOT / "docs/decisions"
+    there = {page.name for page in folder.glob("0*.md")}
+    assert set(re.findall(r"\]\((0[^)]+)\)", (folder / "README.md").read_text("utf-8"))) == there

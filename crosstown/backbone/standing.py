@@ -1,7 +1,7 @@
 """Which messages of a compacted topic stand now: an index on the disk, made in one reading.
 
 Memory is bounded: the index lies in a temporary file, and SQLite sorts it there. Of `accepted` the
-keys alone say which content of an event counts. Source of that rule: DESIGN "Versions".
+keys alone say which content of an event counts. Source of that rule: docs/decisions/0008, "Versions".
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The casebook keeps every saying; those that can matter for a record are its neighbours' over any
 version of any of them. They are folded by the same `City` that the stream uses, so the answer is the
-rule's, not an approximation. Source: DESIGN "Two times".
+rule's, not an approximation. Source: docs/decisions/0011.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The state is a function of the set of sayings: order, repetition and the size of batches change
 nothing. Adding an event touches its neighbours; removing one marks its case, which is taken apart
-at most once a batch. Source of the rules: DESIGN "Cases"; docs/decisions/0008.
+at most once a batch. Source of the rules: docs/decisions/0008.
 
     say(...)      one version of one event
     erase(...)    a record is to be forgotten, restore(...): no longer, forget(...): its bytes went

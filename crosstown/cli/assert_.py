@@ -32,7 +32,7 @@ def command(  # noqa: PLR0917 - typer's options
 
     It is attributed, seen by every agency in the case, and stands until --withdraw.
 
-    Example: `crosstown assert riverton-311/request/SR-1400001 riverton-police/incident/P-200 --because "the same caller" --by "desk 4" --agency riverton-311`
+    Example: `crosstown assert riverton-311/request/SR-1400001 riverton-police/incident/INC-310001 --because "the same caller" --by "desk 4" --agency riverton-311`
     """
     run("asserted", [record, other], because=because, by=by, agency=agency,
         withdraw=withdraw, jurisdiction=jurisdiction, home=home, output=output)  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crosstown.cli.shell import HomeOption, err, out, settings
+from crosstown.cli.shell import err, out, settings
 from crosstown.home import Endpoints, Home
 from crosstown.settings import Settings
 
@@ -19,7 +19,17 @@ if TYPE_CHECKING:
 
 
 def command(
-    home: HomeOption = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            "--home",
+            metavar="DIR",
+            help="Where the sample city keeps its data.",
+            envvar="CROSSTOWN_HOME",
+            show_envvar=True,
+            show_default="~/.crosstown-demo",
+        ),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave it running afterwards, to look around.")
     ] = False,

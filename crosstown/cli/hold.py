@@ -23,6 +23,6 @@ def command(
 
     The order names the record by a keyed hash only, and is kept with its reason.
 
-    Example: `crosstown hold riverton-police/incident/P-200 --because "court order" --by "city attorney"`
+    Example: `crosstown hold riverton-police/incident/INC-310001 --because "court order" --by "city attorney"`
     """
     hold(Order(home, record, agency, by, because), output, release=False)

@@ -23,6 +23,6 @@ def command(
 
     The order names the record by a keyed hash only, and is kept with its reason.
 
-    Example: `crosstown release riverton-police/incident/P-200 --because "case closed" --by "city attorney"`
+    Example: `crosstown release riverton-police/incident/INC-310001 --because "case closed" --by "city attorney"`
     """
     hold(Order(home, record, agency, by, because), output, release=True)

@@ -16,16 +16,24 @@ from crosstown.settings import Settings
 SOON: Final = 30 * 86_400.0
 """Seconds; a new certificate may take somebody else's signature."""
 OF_KAFKA: Final = ("ssl.ca.location", "ssl.certificate.location")
+_BY_ITSELF: Final = (
+    "put a new one and its key in their place; the gateway reads them within seconds"
+)
+_ANEW: Final = "put a new one in its place; then: crosstown down; crosstown up --detach"
 
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """One file: in how many seconds it ends, None where it can't be read; `problem` with its key."""
+    """One file: in how many seconds it ends, None where it can't be read; `problem` with its key.
+
+    `mend` is what to do once there is another.
+    """
 
     of: str
     file: Path
     left: float | None
     problem: str = ""
+    mend: str = _ANEW
 
 
 def look(settings: Settings) -> list[Certificate]:
@@ -36,13 +44,14 @@ def look(settings: Settings) -> list[Certificate]:
     ]  # fmt: skip
     if settings.gateway_cert:
         problem = _pair(settings.gateway_cert, settings.gateway_key)
-        found.append(_one("the gateway", settings.gateway_cert, problem))
+        mend = _BY_ITSELF if settings.gateway_key else _ANEW  # a setting is read at the start only
+        found.append(_one("the gateway", settings.gateway_cert, problem, mend))
     return found
 
 
-def _one(of: str, file: Path, problem: str = "") -> Certificate:
+def _one(of: str, file: Path, problem: str = "", mend: str = _ANEW) -> Certificate:
     until = ends(file)
-    return Certificate(of, file, until - time.time() if until else None, problem)
+    return Certificate(of, file, until - time.time() if until else None, problem, mend)
 
 
 def _pair(cert: Path, key: Path | None) -> str:
@@ -64,8 +73,7 @@ def judge(certificates: Sequence[Certificate]) -> Iterator[Finding]:
             yield Finding(
                 "certificates", severity, f"the certificate of {one.of} {what}", OPERATIONS,
                 f"{cause} ({one.file})",
-                (f"openssl x509 -noout -subject -enddate -in {one.file}",
-                 "put a new one in its place; then: crosstown down; crosstown up --detach"),
+                (f"openssl x509 -noout -subject -enddate -in {one.file}", one.mend),
             )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Which records are to be forgotten: erasures and legal holds, by the keyed hash of a record's name.
 
 A record is erased while an erasure of it counts and no hold does. Pure; the key is an argument.
-Source of the rules: DESIGN "Trust"; docs/decisions/0012.
+Source of the rules: docs/decisions/0012.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What people say of records: these two are one case, these two are not, this one stands alone.
 
-`link.*` events are edges, not entries. Source of the rules: DESIGN "Cases", 4 and 5;
-docs/decisions/0010.
+`link.*` events are edges, not entries. Source of the rules: docs/decisions/0010
+(rules 4 and 5 of 0008).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Which version of each event counts, over everything that was said: the fold beneath all feeds.
 
-The same rule as in cases (DESIGN "Versions"): of each content the last time it was said decides, then
+The same rule as in cases (docs/decisions/0008, "Versions"): of each content the last time it was said decides, then
 its hash. The order of saying and repetition change nothing. What no agreement could ever give is kept
 without its bytes, since it may still be what counts. Pure.
 """

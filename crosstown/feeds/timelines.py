@@ -1,6 +1,6 @@
 """The content of a feed of timelines: cases composed anew from the covered events only. Pure.
 
-The rule of cases (DESIGN "Cases") over what is covered, and nothing else: two records that only
+The rule of cases (docs/decisions/0008) over what is covered, and nothing else: two records that only
 something hidden connects are two timelines here, and nothing in one counts, orders or times what isn't
 shown. What people say keeps records apart whoever said it; what joins them must be covered.
 """

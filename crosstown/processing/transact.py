@@ -3,7 +3,7 @@
 Delivery: each message's effect is in the output once, whatever dies when; readers must be
 `read_committed`. Two shapes share the transaction: `run_stateless` (one producer a process) and
 `run_sharded` (one producer and one state a partition, the state folded from the topic itself).
-Sources: DESIGN "Two engines"; KIP-98, KIP-447; librdkafka's INTRODUCTION "Transactional producer".
+Sources: docs/decisions/0001; KIP-98, KIP-447; librdkafka's INTRODUCTION "Transactional producer".
 Why a batch's outputs are kept until the commit instead of an overlay: docs/decisions/0007.
 """
 

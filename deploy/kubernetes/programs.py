@@ -28,7 +28,8 @@ KEEPS: Final = {"cases": "20Gi", "gateway": "1Gi", "webhooks": "1Gi"}
 """Programs whose home outlives their pod, and how large it is."""
 PODS: Final = {"intake": 2, "cases": 2}
 PORTS: Final = {"registry": 8081, "gateway": 8443}
-MEMORY: Final = {"cases": ("1Gi", "2560Mi")}
+MEMORY: Final = {"cases": ("1Gi", "2560Mi"), "feeds": ("512Mi", "2Gi")}
+"""What is asked for and what is allowed; `feeds` holds all that agreements cover (docs/sizing.md)."""
 CPU: Final = {"cases": "500m", "intake": "500m"}
 SETTINGS: Final = {
     "registry": {"CROSSTOWN_REGISTRY_LISTEN": "0.0.0.0:8081"},
