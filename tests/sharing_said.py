@@ -77,6 +77,8 @@ class Receiver:
 
     schema: Any
     number: int = 0
+    anew: bool = False
+    """Whether other terms have all told again."""
     known: dict[str, dict[str, Any]] = field(default_factory=dict)
     read: list[dict[str, Any]] = field(default_factory=list)
 
@@ -96,7 +98,7 @@ class Receiver:
             assert thing in self.known, "gone, and was never there"
             del self.known[thing]
         else:
-            assert self.known.get(thing) != said, "said again though nothing changed"
+            assert self.anew or self.known.get(thing) != said, "said again though nothing changed"
             self.known[thing] = said
 
     def __post_init__(self) -> None:

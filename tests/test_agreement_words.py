@@ -217,3 +217,30 @@ def test_a_difference_in_a_part_is_passed_over(name: str) -> None:
         "delete_within_days": 8,
     }  # fmt: skip
     assert differences(HAND, HAND.model_copy(update={name: others[name]}))
+
+
+def test_a_revocation_goes_with_the_party_that_is_left_out_afterwards() -> None:
+    """`two` revokes, then the file names `one` alone and the parties that are left accept."""
+    alone = Agreement.model_validate({
+        **HAND.model_dump(mode="json"), "providers": ["one"], "stewards": {"one": "Ann", "three": "Cy"},
+    })  # fmt: skip
+    words = [*everyone(1), word("two", 5, "revoked"), *everyone(6, alone)]
+    for order in (words, words[::-1]):
+        assert state(order, 9, alone) == "revoked"
+    assert state([*everyone(1), word("nobody", 5, "revoked"), *everyone(6, alone)], 9, alone) == "in force"  # fmt: skip
+    claims = word("nobody", 2, of=HAND)
+    assert state([*everyone(1), claims, word("nobody", 5, "revoked")], 9) == "in force"
+    foreign = [
+        word("two", 2, text=text) for text in ("[", "[]", "{}", '{"providers": 7}', "[" * 9_000)
+    ]
+    assert state([*everyone(1), *foreign], 9) == "in force"
+
+
+def test_another_receiver_gets_what_was_said_for_the_first() -> None:
+    other = Agreement.model_validate({
+        **HAND.model_dump(mode="json"), "receiver": "four",
+        "stewards": {"one": "Ann", "two": "Bo", "four": "Di"},
+    })  # fmt: skip
+    found = standing(other, [*everyone(1), *everyone(6, other)], 20 * DAY)
+    assert (found.state, "was three" in found.why) == ("waits", True)
+    assert state([word("one", 1), *everyone(6, other)], 20, other) == "in force", "it never held"

@@ -17,6 +17,7 @@ from sharing_said import NOW, Installation, consent, message
 
 from crosstown.agreements.agreement import Agreement
 from crosstown.agreements.words import Word
+from crosstown.avro.codec import frame
 from crosstown.avro.guards import guard
 from crosstown.contracts.contract import Contract
 from crosstown.errors import Refused, Unavailable
@@ -24,6 +25,7 @@ from crosstown.feeds.body_form import inlined, payload_form
 from crosstown.feeds.coarse import coarser
 from crosstown.feeds.composing import MOST_BYTES
 from crosstown.feeds.form import form, text
+from crosstown.feeds.todays_form import TodaysForm
 from crosstown.formats import plain
 
 A, B = "riverton-311/r/1", "riverton-311/r/2"
@@ -110,13 +112,14 @@ def changed(first: Agreement, second: Agreement, *said: Saying) -> tuple[Install
     one.hand_out()
     assert one.receivers[first.id].number == before, "told under terms that nobody has accepted"
     one.receivers[first.id].parsed = fastavro.parse_schema(plain(one.sharing.schema(first.id)))
+    one.receivers[first.id].anew = first.reach != second.reach
     one.accept(second)
     one.hand_out()
     return one, one.receivers[first.id].number - before
 
 
-def test_changed_terms_repeat_what_they_do_not_change() -> None:
-    """One more contract: only its events are told, though the messages' form is another."""
+def test_terms_of_another_reach_leave_something_as_it_was_said() -> None:
+    """One more contract: what was said before can't be read by who is behind, so all is said anew."""
     housing = {"contract": INSPECTIONS, "payload": ["outcome_text"]}
     first = agreement(
         "grows", contracts=[{"contract": REQUESTS, "payload": ["topic_text"]}], envelope=["step"]
@@ -126,7 +129,47 @@ def test_changed_terms_repeat_what_they_do_not_change() -> None:
     )
     said = [say(A, 0, REQUESTS), say("riverton-housing/r/1", 0, INSPECTIONS), say(B, 0, REQUESTS)]
     one, more = changed(first, second, *said)
-    assert (len(one.receivers["grows"].known), more) == (3, 1)
+    assert (len(one.receivers["grows"].known), more) == (3, 3)
+
+
+def test_changed_terms_repeat_what_they_do_not_change() -> None:
+    """Another purpose, and a field of the body that is empty here: no message is another."""
+    covered = [{"contract": REQUESTS, "payload": ["topic_text"]}]
+    first = agreement("words", contracts=covered, envelope=["step"])
+    second = agreement("words", contracts=covered, envelope=["step"], purpose="To see a little less.",
+                       quiet_days=3, end="2036-01-01")  # fmt: skip
+    assert first.reach == second.reach
+    assert second.terms != first.terms
+    _, more = changed(first, second, say(A, 0, REQUESTS), say(B, 0, REQUESTS))
+    assert more == 0
+
+
+@pytest.mark.parametrize("gives", ["events", "timelines"])
+def test_what_was_said_in_full_goes_out_again_under_coarser_terms(gives: str) -> None:
+    fine = agreement(
+        "coarser", gives=gives, identifiers="records", envelope=["occurred_at", "step"]
+    )
+    coarse = agreement("coarser", gives=gives, envelope=["occurred_at", "step"],
+                       coarser={"times": "day"})  # fmt: skip
+    first = Installation([fine], window)
+    first.accept(fine)
+    tell(first, say(A, 5, REQUESTS), say(B, 900, REQUESTS))
+    first.hand_out()
+    schemas = [first.sharing.schema("coarser")]
+    old = [frame(0, one.value) for one in first.told.values()]
+    second, more = changed(fine, coarse, say(A, 5, REQUESTS), say(B, 900, REQUESTS))
+    assert more == 2, "all is said anew"
+    schemas.append(second.sharing.schema("coarser"))
+    new = [frame(1, one.value) for one in second.told.values()]
+    today = TodaysForm(coarse, REPOSITORY.contracts, lambda number: text(schemas[number]))
+    gone = [today.opened(value) for value in old]
+    assert [one["change"] for one in gone] == ["GONE", "GONE"]
+    assert A not in str(gone)
+    assert {len(str(one.get("record", ""))) for one in gone} == {0}
+    assert [one["said"] for one in gone] == [None, None]
+    assert [today.opened(value)["change"] for value in new] == ["SAID", "SAID"]
+    back = TodaysForm(fine, REPOSITORY.contracts, lambda number: text(schemas[number]))
+    assert [back.opened(value)["change"] for value in old] == ["SAID", "SAID"]
 
 
 @pytest.mark.parametrize("gives", ["events", "timelines"])
@@ -146,7 +189,7 @@ def test_a_field_more_or_less_is_not_told(gives: str) -> None:
 def test_what_new_terms_no_longer_cover_stays() -> None:
     one, more = changed(agreement("narrow"), agreement("narrow", filter='step == "CLOSED"'),
                         say(A, 0, REQUESTS, step="CLOSED"), say(B, 0, REQUESTS))  # fmt: skip
-    assert (len(one.receivers["narrow"].known), more) == (1, 1)
+    assert (len(one.receivers["narrow"].known), more) == (1, 2)
 
 
 def test_earlier_messages_can_not_be_read_in_the_form_of_today() -> None:

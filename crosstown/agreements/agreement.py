@@ -161,6 +161,23 @@ class Agreement(_Ours):
         return json.dumps(said, sort_keys=True)
 
     @property
+    def reach(self) -> str:
+        """What of its terms decides which events go out, and how exact: 32 hex digits, one word for it.
+
+        What was said under another reach doesn't go out again; all that is covered is said anew. Not in
+        it: the fields' names, since messages are read in today's form; purpose, stewards, days, ways.
+        """
+        said: dict[str, Any] = self.model_dump(mode="json", exclude_defaults=True, include={
+            "receiver", "gives", "identifiers", "coarser", "filter", "since",
+        })  # fmt: skip
+        said["contracts"] = sorted(one.contract for one in self.contracts)
+        said["providers"], said["jurisdictions"] = (
+            sorted(self.providers),
+            sorted(self.jurisdictions),
+        )
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:32]
+
+    @property
     def topic(self) -> str:
         """The topic of its feed."""
         return f"feed.{self.id}"

@@ -7,9 +7,12 @@ which they are read changes nothing. Source of the rules: docs/decisions/0023.
 from __future__ import annotations
 
 import datetime as dt
+import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from functools import lru_cache
+from typing import Any, Final, Literal, NamedTuple
 
 from crosstown.agreements.agreement import HANDSHAKE_DAYS, Agreement
 
@@ -59,14 +62,17 @@ def standing(agreement: Agreement, words: Iterable[Word], now: int) -> Standing:
     """Where an agreement stands at `now`, by all that was said of it up to then.
 
     It holds once every party has accepted its present terms, from `start` to `end` (a handshake: 90
-    days from the last acceptance, and 90 more once all have accepted again), unless a party has revoked
-    it. That is final for its id, and holds whatever the clock was by which it was said: who asks of an
-    earlier time gives the words of that time.
+    days from the last acceptance, and 90 more once all have accepted again), unless a party, or one that was a
+    party when it was accepted, has revoked it. That is final for its id, and holds whatever the clock
+    was by which it was said: who asks of an earlier time gives the words of that time. The receiver is
+    the same for ever: what lies in the feed was said for it.
     """
-    of_it = [
-        w for w in words if w.agreement == agreement.id and w.party in agreement.parties
-    ]  # fmt: skip
-    of_it.sort(key=lambda w: (w.said_at, w.key))
+    all_said = sorted(
+        (w for w in words if w.agreement == agreement.id), key=lambda w: (w.said_at, w.key)
+    )
+    ever, receivers = _earlier(all_said)
+    of_it = [w for w in all_said if w.party in agreement.parties
+             or (w.word == "revoked" and w.party in ever)]  # fmt: skip
     said = [w for w in of_it if w.said_at <= now]
     accepted = accepted_by(agreement, said)
     waiting = [party for party in agreement.parties if party not in accepted]
@@ -79,15 +85,43 @@ def standing(agreement: Agreement, words: Iterable[Word], now: int) -> Standing:
     for word in reversed(said):
         if word.word == "declined" and word.party in waiting and word.terms == agreement.terms:
             return Standing("declined", f"{word.party} has declined it: {word.because}", 0, 0)
-    if waiting:
-        earlier = any(w.word == "accepted" for w in said)
-        changed = "its terms have changed; it " if earlier and not accepted else "it "
-        return Standing("waits", f"{changed}waits for {', '.join(waiting)} to accept", begins, ends)
+    other = "".join(sorted(receivers - {agreement.receiver})[:1])
+    if other:
+        waits = (
+            f"its receiver was {other}: another receiver needs an agreement with an id of its own"
+        )
+    elif waiting:
+        before = any(w.word == "accepted" for w in said)
+        changed = "its terms have changed; it " if before and not accepted else "it "
+        waits = f"{changed}waits for {', '.join(waiting)} to accept"
+    if other or waiting:
+        return Standing("waits", waits, begins, ends)
     if now < begins:
         return Standing("not begun", f"it begins {_day(begins)}", begins, ends)
     if now >= ends:
         return Standing("expired", f"it ended {_day(ends)}", begins, ends)
     return Standing("in force", f"until {_day(ends)}", begins, ends)
+
+
+def _earlier(said: Iterable[Word]) -> tuple[set[str], set[str]]:
+    """Who has accepted it as one of its parties, under whatever terms; the receivers of what held."""
+    consents: defaultdict[str, set[str]] = defaultdict(set)
+    for word in said:
+        if word.word == "accepted" and word.text and word.party in _terms(word.text)[0]:
+            consents[word.text].add(word.party)
+    ever = {party for who in consents.values() for party in who}
+    return ever, {_terms(text)[1] for text, who in consents.items()
+                  if who.issuperset(_terms(text)[0])}  # fmt: skip
+
+
+@lru_cache(maxsize=4_096)
+def _terms(text: str) -> tuple[tuple[str, ...], str]:
+    """Who the parties were by the terms that were accepted, and who the receiver; of others' text nobody."""
+    try:
+        said: Any = json.loads(text)
+        return (*map(str, said["providers"]), str(said["receiver"])), str(said["receiver"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return (), ""
 
 
 def accepted_by(agreement: Agreement, words: Iterable[Word]) -> dict[str, int]:

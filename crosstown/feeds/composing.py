@@ -18,7 +18,7 @@ from crosstown.feeds import form
 from crosstown.feeds.feed import LookAt
 from crosstown.feeds.look import Look
 from crosstown.feeds.names import Names
-from crosstown.feeds.projection import DIGEST_BYTES, Projection
+from crosstown.feeds.projection import Projection, digest
 
 MOST_BYTES: Final = 800_000
 """Of entries in one message: Kafka takes a megabyte."""
@@ -53,7 +53,7 @@ class Composer:
         said_links = self._links(links[-form.SHOWN :])
         told = hashlib.sha256(b"".join((*about, *tells, said_links)))
         body = b"".join((b"\2", *about, text_bytes(told.hexdigest()), shown, said_links))
-        return body, told.digest()[:DIGEST_BYTES]
+        return body, digest(told.digest(), self._how.reach)
 
     def _named(self, record: str) -> str:
         return record if self._as_they_are else self._names.record(record)

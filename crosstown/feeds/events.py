@@ -77,7 +77,7 @@ class Events:
         shown = [self._named(ref) for ref in refs if self._records[ref]]
         said, tells = self._how.said(look, shown)
         record = text_bytes(self._named(look.fields["record"]))
-        return record + b"\2" + said, digest(record, tells)
+        return record + b"\2" + said, digest(record, tells, self._how.reach)
 
     def _named(self, record: str) -> str:
         return record if self._as_they_are else self._names.record(record)

@@ -18,6 +18,8 @@ from crosstown.formats import ACCEPTED
 
 SHOWN: Final = 200
 """Entries, and links, of a timeline that one message carries; the counts are of all."""
+REACH: Final = "crosstown.reach"
+"""An attribute of the schema: under which reach of the agreement its messages are said."""
 RULES: Final = ("ref", "place", "asserted")
 TIMES: Final = ("occurred_at", "due_at", "known_at")
 _ACCEPTED: Final[dict[str, Any]] = {one["name"]: one for one in ACCEPTED["fields"]}
@@ -155,7 +157,7 @@ def _said(fields: list[Schema]) -> Schema:
 
 def _record(name: str, agreement: Agreement, doc: str, fields: list[Schema]) -> Schema:
     return {"type": "record", "name": name, "namespace": space(agreement.id), "doc": doc,
-            "fields": fields}  # fmt: skip
+            REACH: agreement.reach, "fields": fields}  # fmt: skip
 
 
 def text(schema: Schema) -> str:

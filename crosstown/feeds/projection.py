@@ -68,6 +68,8 @@ class Projection:
 
     def __init__(self, agreement: Agreement, contracts: Mapping[str, Contract]) -> None:
         self._times = agreement.coarser.times or ""
+        self.reach = agreement.reach.encode()
+        """Part of every digest: under another reach all is told anew."""
         names = form.envelope_fields(agreement)
         self._parts: tuple[Part, ...] = tuple(self._part(name, agreement) for name in names)
         self.names_refs = "refs" in names

@@ -12,6 +12,7 @@ from crosstown.agreements.words import Standing
 from crosstown.audit.access import Access
 from crosstown.errors import Stop
 from crosstown.feeds.form import form
+from crosstown.feeds.todays_form import TodaysForm
 from crosstown.home import Endpoints, Home
 from crosstown.moments import moment
 from crosstown.outward.batch import Asked, remove_parts, write_batch
@@ -21,7 +22,6 @@ from crosstown.outward.files import Format
 from crosstown.outward.manifest import Manifest, newest
 from crosstown.outward.shelf import Shelf
 from crosstown.processes.lock import Lock
-from crosstown.reading.opened import Opener
 from crosstown.registry.client import Registry
 from crosstown.settings import Settings
 
@@ -66,7 +66,7 @@ def batch(
                           way="batch", first=after + 1, last=last, count=last - after)  # fmt: skip
             log.go_behind(after)
             asked = Asked(found, shelf, kind, after, last, today)
-            opened = Opener(registry.schema, today, own=True).row
+            opened = TodaysForm(found, now.repository.contracts, registry.schema).opened
             return write_batch(asked, log.up_to(last), opened, _now())
 
 

@@ -36,6 +36,7 @@ class Opener:
     today: Any = None
     own: bool = False
     _schemas: dict[int, tuple[Any, Any]] = field(default_factory=dict)
+    _texts: dict[int, Any] = field(default_factory=dict)
 
     def row(self, value: bytes | None) -> Row:
         """A value's fields; raises `Refused` where it can't be opened."""
@@ -56,7 +57,7 @@ class Opener:
 
     def writer(self, value: bytes | None) -> Any:
         """The schema as JSON that a value was written with; raises `Refused` where none may be used."""
-        return guard(self.schema_text(self._framed(value)[0]))
+        return self._text(self._framed(value)[0])
 
     def _framed(self, value: bytes | None) -> tuple[int, bytes]:
         if not self.own:
@@ -64,8 +65,14 @@ class Opener:
         body = body_of(value)
         return int.from_bytes((value or b"")[1:FRAME], "big"), body
 
+    def _text(self, schema_id: int) -> Any:
+        found = self._texts.get(schema_id)
+        if found is None:
+            found = self._texts[schema_id] = guard(self.schema_text(schema_id))
+        return found
+
     def _schema(self, schema_id: int) -> tuple[Any, Any]:
-        writer = guard(self.schema_text(schema_id))
+        writer = self._text(schema_id)
         same = self.today is None or writer == self.today
         try:
             found = fastavro.parse_schema(writer), None if same else fastavro.parse_schema(self.today)  # fmt: skip
