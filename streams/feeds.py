@@ -18,6 +18,7 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from crosstown import metrics
+from crosstown.agreements.agreement import Agreement
 from crosstown.audit.access import Delivery
 from crosstown.audit.log import AccessLog
 from crosstown.backbone import generation, kafka
@@ -25,7 +26,7 @@ from crosstown.backbone.sweep import messages
 from crosstown.contracts.contract_files import ContractFiles
 from crosstown.contracts.repository import Repository
 from crosstown.erasure.erasures import Erasures, Key
-from crosstown.errors import Refused, Stop, Unavailable
+from crosstown.errors import NotFound, Refused, Stop, Unavailable
 from crosstown.feeds.carrying_out import CarryingOut
 from crosstown.feeds.contract_of import UNKNOWN, ContractOf
 from crosstown.feeds.feed import Told
@@ -35,6 +36,7 @@ from crosstown.feeds.sharing import Sharing
 from crosstown.feeds.told_before import TOPIC as DELIVERED
 from crosstown.feeds.told_before import key_of, told_before
 from crosstown.feeds.writing import FencedOff, Writing
+from crosstown.outward.feed_log import FeedLog
 from crosstown.processing.traceparent import Parent
 from crosstown.processing.traces import LINKS, Span, Traces, parent_of, traces_of
 from crosstown.processing.transact import STALL, Output, Ownership, calm_collector, gather
@@ -69,8 +71,9 @@ class Feeds:
         )  # fmt: skip
         self._sharing.terms(agreements)
         self._carrying_out = CarryingOut(
-            settings, endpoints, self._registry, self._sharing, agreements, repository.agencies.ids
-        )
+            settings, endpoints, self._registry, self._sharing, agreements, repository.agencies.ids,
+            self._log_what_lies_there,
+        )  # fmt: skip
         self._agreements = self._carrying_out.agreements
         self._contract_of = ContractOf(repository, self._registry)
         self._delivered = own_values(DELIVERED, settings, endpoints)
@@ -255,6 +258,21 @@ class Feeds:
             Delivery(one.receiver, one.id, one.purpose, "kafka", these[0], these[-1], len(these))
             for one, these in agreed
         )
+
+    def _log_what_lies_there(self, agreement: Agreement) -> None:
+        """Say in the access log what a receiver can read at once that is let read a feed now."""
+        with closing(
+            FeedLog(self._program.settings, self._program.endpoints, agreement.topic)
+        ) as log:
+            try:
+                first, last = log.numbers()
+            except NotFound:  # no such topic yet
+                return
+        if last:
+            self._access.append(
+                agency=agreement.receiver, agreement=agreement.id, purpose=agreement.purpose,
+                way="kafka", first=first, last=last, count=last - first + 1,
+            )  # fmt: skip
 
     def _went_in(self, last: Told) -> bool:
         """Whether the last of a batch is noted as told: then the whole batch is in."""

@@ -34,9 +34,11 @@ def of(one: Saying, offset: int, *, gone: bool = False) -> Any:
 def test_a_kill_keeps_what_was_erased(
     kafka: tuple[Settings, Endpoints], server: Server, tmp_path: Path
 ) -> None:
-    settings = kafka[0].model_copy(update={"registry": server.url})
+    name, password = server.login
+    named = server.url.replace("//", f"//{name}:{password}@")
+    settings = kafka[0].model_copy(update={"registry": named})
     program = Program("cases", settings, Home(settings.home).make(),
-                      Endpoints(kafka[1].bootstrap, server.url), "")  # fmt: skip
+                      Endpoints(kafka[1].bootstrap, named), "")  # fmt: skip
     file = tmp_path / "state.sqlite"
 
     def shard() -> CaseShard:

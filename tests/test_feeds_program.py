@@ -15,12 +15,13 @@ from confluent_kafka.admin import AdminClient
 from cutting import Cutter
 from feeding import Reader, Said, Town, body, handshake, refusal, until
 
+from crosstown.audit.topic import everything
 from crosstown.backbone import kafka
 from crosstown.backbone.login import login
 from crosstown.errors import Unavailable
 
 HEALTH = "xx-county-health"
-FILES = ("basic", "first", "cut", "changed", "ending", "loaded", "aside", "killed")
+FILES = ("basic", "first", "later", "cut", "changed", "ending", "loaded", "aside", "killed")
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,25 @@ def test_a_revoked_receiver_reads_on(town: Town) -> None:
     town.publish([body("c-2")])
     until(lambda: seen(town, "c-2"))
     assert town.feed("cut") == before
+
+
+def test_what_lies_there_already_is_let_read_and_nobody_writes_it_down(town: Town) -> None:
+    town.account(HEALTH)
+    town.write("later", handshake("later", delivery="{ways: [http]}"))
+    until(lambda: town.agreement("later").delivery.ways == ("http",))
+    town.say("accepted", "later")
+    town.publish(body(f"l-{n}") for n in range(3))
+    until(lambda: len(town.feed("later")) >= 3)
+
+    def logged() -> list[tuple[str, int, bool]]:
+        links = [one.link for one in everything(town.settings, town.where) if one.link]
+        said = [one.said for one in links if one.said.agreement == "later"]
+        return [(one.way, one.first, one.last >= 3) for one in said]
+
+    assert logged() == []
+    town.write("later", handshake("later"))
+    town.say("accepted", "later")
+    until(lambda: ("kafka", 1, True) in logged())
 
 
 def whole(said: list[Said]) -> None:

@@ -66,6 +66,10 @@ class AgreementsNow:
             self.repository = again
         self._hear(self._tail.news())
 
+    def is_up_to_date(self, patience: float) -> bool:
+        """Whether all was heard that was said up to now; False, too, where Kafka can't be asked."""
+        return self._tail.has_all(patience)
+
     def close(self) -> None:
         """Give up the connection."""
         self._tail.close()

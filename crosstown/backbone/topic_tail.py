@@ -23,13 +23,15 @@ class TopicTail:
         self, settings: Settings, endpoints: Endpoints, topic: str, group: str, what: str
     ) -> None:  # fmt: skip
         self._what = what
+        self._at = TopicPartition(topic, 0, 0)
+        self._reached = 0
         self._consumer = Consumer(
             kafka.consumer(
                 settings, endpoints, group_id=group, enable_partition_eof=True,
                 fetch_wait_max_ms=100,
             )
         )  # fmt: skip
-        self._consumer.assign([TopicPartition(topic, 0, 0)])
+        self._consumer.assign([self._at])
 
     def to_end(self) -> Iterator[Message]:
         """On to the end as it is now; raises `Unavailable` where Kafka doesn't show all of it."""
@@ -38,6 +40,17 @@ class TopicTail:
     def news(self) -> Iterator[Message]:
         """What has come since the last reading; doesn't wait. Raises `Unavailable`."""
         return self._read(0)
+
+    def has_all(self, patience: float) -> bool:
+        """Whether all that lies there now was given; False, too, where Kafka doesn't say it in time.
+
+        `news` alone can't tell: where nobody can be reached nothing comes either.
+        """
+        try:
+            _, end = self._consumer.get_watermark_offsets(self._at, timeout=patience)
+        except KafkaException:
+            return False
+        return self._reached >= int(end)
 
     def close(self) -> None:
         """Give up the connection."""
@@ -55,10 +68,13 @@ class TopicTail:
                 return
             wrong = message.error()
             if wrong is None:
+                self._reached = message.offset() + 1
                 yield message
-            elif wrong.name() != "_PARTITION_EOF":
+                continue
+            if wrong.name() != "_PARTITION_EOF":
                 raise self._away(wrong.str())
-            elif patience:
+            self._reached = max(self._reached, message.offset())  # markers lie before it
+            if patience:
                 return
 
     def _away(self, why: str) -> Unavailable:

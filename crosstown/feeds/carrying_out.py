@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, get_args
 
 from crosstown import metrics
@@ -34,16 +34,19 @@ DAY: Final = 86_400
 class CarryingOut:
     """The agreements of a repository, where each stands now, and what follows from it.
 
-    `schema_ids` are those of the feeds that have their ground: topic and schema.
+    `let_read` hears of each agreement of which the receiver is about to be let read the feed at the
+    broker; what it raises keeps that from happening. `schema_ids` are those of the feeds that have their ground: topic and schema.
     """
 
     def __init__(
         self, settings: Settings, endpoints: Endpoints, registry: Registry, sharing: Sharing,
         agreements: Iterable[Agreement], agencies: Collection[str],
+        let_read: Callable[[Agreement], None] = lambda _agreement: None,
     ) -> None:  # fmt: skip
         self._settings, self._endpoints = settings, endpoints
         self._registry, self._sharing = registry, sharing
         self._agencies = agencies
+        self._let_read = let_read
         self._holding = Holding(agreements)
         self._hearing = Hearing(settings, endpoints)
         self._standings: dict[str, Standing] = {}
@@ -103,7 +106,8 @@ class CarryingOut:
         holding = [self.agreements[name] for name, one in self._standings.items() if one.holds]
         self._settle_at = float("inf")
         try:
-            done = grants.settle(self._settings, self._endpoints, holding, self._agencies)
+            done = grants.settle(self._settings, self._endpoints, holding, self._agencies, lambda topic:
+                                 self._let_read({one.topic: one for one in holding}[topic]))  # fmt: skip
         except (Stop, Unavailable) as error:
             log.warning("access rules of feeds aren't settled: %s", error)
             self._settle_at = time.monotonic() + (

@@ -6,7 +6,7 @@ at any time without harm.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import closing
 from typing import NamedTuple
 
@@ -41,14 +41,17 @@ def settle(
     endpoints: Endpoints,
     holding: Iterable[Agreement],
     agencies: Collection[str],
+    before: Callable[[str], None] = lambda _topic: None,
 ) -> Difference:
     """Let receivers with an account read the feeds that hold, and no agency any other; what changed.
 
-    Raises `Stop` where the cluster keeps no access rules or refuses, `Unavailable`.
+    `before` hears of each feed that somebody is about to be let read. Raises `Stop` where the cluster keeps no access rules or refuses, `Unavailable`.
     """
     with closing(Cluster(settings, endpoints)) as cluster:
         done = difference(cluster.grants(), cluster.users(), holding, agencies)
         cluster.disallow(done.cut)
+        for topic in sorted({one.name for one in done.give if _reads(one)}):
+            before(topic)
         cluster.allow(done.give)
         return done
 

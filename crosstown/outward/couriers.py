@@ -15,7 +15,9 @@ from crosstown.outward.ending import OVER
 from crosstown.outward.places import Place
 
 FRESH: Final = 3.0
-"""After so many seconds without news of the agreements nothing is sent."""
+"""After so many seconds in which nobody could say that nothing is new of agreements nothing is sent."""
+PROOF: Final = 1.0
+"""Seconds between two times that it's asked for, and that it may take."""
 
 
 class Couriers:
@@ -33,12 +35,18 @@ class Couriers:
         self._now.look()
         at = _now()
         self._stands = {one: self._now.standing(one, at) for one in self._now.agreements}
-        self._looked_at = time.monotonic()
+        self._prove()
         for name, place in self._means.places.since():
             if place.asked:
                 self._asked(name, place)
         for name in {*self._working, *self._now.agreements}:
             self._tend(name, self._now.agreements.get(name))
+
+    def _prove(self) -> None:
+        """Note that nothing has been missed up to now; asked once a second."""
+        now = time.monotonic()
+        if now - self._looked_at >= PROOF and self._now.is_up_to_date(PROOF):
+            self._looked_at = now
 
     def stop(self, patience: float) -> None:
         """Have all of them end; those that are in the middle of a call have `patience` seconds."""
