@@ -180,6 +180,10 @@ PAIRS: dict[str, tuple[Any, Any, str]] = {
     "a bare int to a date": (one("int"), one(logical("int", "date")), "---"),
     "date to a time in milliseconds": (
         one(logical("int", "date")), one(logical("long", "timestamp-millis")), "---"),
+    "an optional date to a time in milliseconds": (
+        one(["null", logical("int", "date")]), one(["null", logical("long", "timestamp-millis")]), "---"),
+    "a date to an optional time in milliseconds": (
+        one(logical("int", "date")), one(["null", logical("long", "timestamp-millis")]), "---"),
     "instants to local times": (
         one(logical("long", "timestamp-micros")), one(logical("long", "local-timestamp-micros")), "---"),
     "string to uuid": (one("string"), one(logical("string", "uuid")), "+++"),
@@ -198,5 +202,7 @@ VERDICTS: dict[str, tuple[str, str]] = {
     "a time to a bare long": ("+++", _UNIT),
     "a bare int to a date": ("+++", _UNIT),
     "date to a time in milliseconds": ("+--", _UNIT),
+    "an optional date to a time in milliseconds": ("+--", _UNIT),
+    "a date to an optional time in milliseconds": ("+--", _UNIT),
     "instants to local times": ("+++", _UNIT),
 }

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import textwrap
+import time
 from typing import Any
 
 import pytest
@@ -44,6 +45,10 @@ def laughs() -> Any:
     return found
 
 
+def wide(branches: int) -> Any:
+    return [{"type": "fixed", "name": f"F{n}", "size": 1} for n in range(branches)]
+
+
 def nested(depth: int) -> Any:
     found: Any = "int"
     for _ in range(depth):
@@ -67,6 +72,15 @@ HOSTILE_SCHEMAS = {
         record(a={"type": "map", "values": {"type": "fixed", "name": "F", "size": 0}}),
         "schema-empty-items",
     ),
+    "array of records with empty records": (
+        record(a=array(record("B", b="int", c=record("E"), **{f"e{i}": "E" for i in range(400)}))),
+        "schema-empty-items",
+    ),
+    "array of a union with nulls in it": (
+        record(a=array(["int", record("B", **{f"n{i}": "null" for i in range(400)})])),
+        "schema-empty-items",
+    ),
+    "201 branches": (record(a=wide(201)), "schema-too-many-branches"),
     "a billion laughs": (laughs(), "schema-too-many-fields"),
     "501 fields": (record(**{f"f{i}": "int" for i in range(501)}), "schema-too-many-fields"),
     "too deep": (record(a=nested(32)), "schema-too-deep"),
@@ -95,6 +109,14 @@ def test_a_hostile_schema_reaches_fastavro(name: str) -> None:
         guard(json.dumps(schema))
     assert refused.value.reason == reason
     assert refused.value.mend
+
+
+def test_a_schema_is_compared_with_itself_branch_by_branch() -> None:
+    again: Any = [f"F{n}" for n in range(200)]
+    schema = guard(json.dumps(record(a=wide(200), **{f"f{n}": again for n in range(40)})))
+    at = time.process_time()
+    Decoder(schema, schema)
+    assert time.process_time() - at < 1
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,9 @@ def time(unit: str) -> dict[str, Any]:
     return {"type": "long", "logicalType": unit}
 
 
+DATE = {"type": "int", "logicalType": "date"}
+
+
 def array(items: Any) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
@@ -104,6 +107,21 @@ CHANGES: dict[str, tuple[Any, Any, set[str], set[str]]] = {
     "a unit inside an optional": (
         record(field(["null", time("timestamp-millis")])), record(field(["null", time("timestamp-micros")])),
         {"/a logical-type"}, {"/a logical-type"}),
+    "a unit inside an optional that widens": (
+        record(field(["null", DATE])), record(field(["null", time("timestamp-micros")])),
+        {"/a logical-type"}, {"/a union-branch"}),
+    "a unit that widens and becomes optional": (
+        record(field(DATE)), record(field(["null", time("timestamp-micros")])),
+        {"/a logical-type"}, {"/a type"}),
+    "a unit of an optional that narrows": (
+        record(field(["null", time("timestamp-micros")])), record(field(["null", DATE])),
+        {"/a union-branch"}, {"/a logical-type"}),
+    "a wider branch of another unit before it": (
+        record(field(["null", DATE])), record(field(["null", time("timestamp-micros"), DATE])),
+        {"/a logical-type"}, {"/a union-branch"}),
+    "a wider branch of another unit behind it": (
+        record(field(["null", DATE])), record(field(["null", DATE, time("timestamp-micros")])),
+        set(), {"/a union-branch"}),
     "a text becomes a uuid": (
         record(A), record(field({"type": "string", "logicalType": "uuid"})), set(), set()),
     "decimal scale": (
@@ -128,6 +146,13 @@ def test_a_change_is_judged_wrongly(name: str) -> None:
     assert told("FORWARD") == told("FORWARD_TRANSITIVE") == forward
     assert told("FULL") == told("FULL_TRANSITIVE") == backward | forward
     assert told("NONE") == set()
+
+
+@pytest.mark.parametrize("name", [name for name in CHANGES if "unit" in name and "widens" in name])
+def test_a_date_is_opened_as_microseconds(name: str) -> None:
+    old, new, _, _ = CHANGES[name]
+    with pytest.raises(Refused, match="date, not timestamp-micros"):
+        Decoder(old, new)
 
 
 STREET = {"street": "x"}

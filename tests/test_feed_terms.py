@@ -25,6 +25,7 @@ from crosstown.feeds.body_form import inlined, payload_form
 from crosstown.feeds.coarse import coarser
 from crosstown.feeds.composing import MOST_BYTES
 from crosstown.feeds.form import form, text
+from crosstown.feeds.projection import _Body
 from crosstown.feeds.todays_form import TodaysForm
 from crosstown.formats import plain
 
@@ -275,6 +276,46 @@ def test_a_time_inside_a_body_stays_exact() -> None:
     assert change(BODY | {"either": 20_250 * DAY + 17})["either"] == 20_240 * DAY
     assert change(BODY | {"either": BODY["visit"]})["either"] == coarse["visit"]
     assert coarser(inlined(dict(NAMED)), "day")(BODY)["visit"]["at"] == 1_749_945_600_000  # type: ignore[misc]
+
+
+AT = {"type": "long", "logicalType": "timestamp-micros"}
+TIME = 20_250 * DAY + 17
+
+
+def _with_at(name: str, at: Any, word: str = "record", **more: Any) -> dict[str, Any]:
+    fields = [{"name": "at", "type": at}, *({"name": n, "type": t} for n, t in more.items())]
+    return {"type": word, "name": name, "fields": fields}
+
+
+@pytest.mark.parametrize(("declared", "value", "coarse"), [
+    (_with_at("E", AT, "error"), {"at": TIME}, {"at": 20_250 * DAY}),
+    (["null", _with_at("E", AT, "error")], {"at": TIME}, {"at": 20_250 * DAY}),
+    ([_with_at("A", AT), _with_at("C", "string")], {"at": "noon"}, {"at": "noon"}),
+    ([_with_at("A", AT), _with_at("C", "string")], {"at": TIME}, {"at": 20_250 * DAY}),
+    ([_with_at("A", AT), _with_at("C", "long", n="int")], {"at": TIME, "n": 1}, {"at": TIME, "n": 1}),
+    ([_with_at("C", "long"), _with_at("A", AT)], {"at": TIME}, {"at": 20_250 * DAY}),
+    ([_with_at("A", ["null", AT], k={"type": "enum", "name": "K", "symbols": ["X"]}, f="double")],
+     {"at": TIME, "k": "X", "f": 1}, {"at": 20_250 * DAY, "k": "X", "f": 1}),
+    ([{"type": "map", "values": AT}, _with_at("C", "string")], {"at": "noon"}, {"at": "noon"}),
+    ([{"type": "map", "values": AT}, _with_at("C", "string")], {"x": TIME}, {"x": 20_250 * DAY}),
+    ([{"type": "array", "items": [_with_at("A", AT), "string"]}, "null"], ["x", {"at": TIME}], ["x", {"at": 20_250 * DAY}]),
+    (["boolean", AT], True, True),
+])  # fmt: skip
+def test_a_time_of_one_of_several_types_stays_exact_or_ends_the_feeds(
+    declared: Any, value: Any, coarse: Any
+) -> None:
+    change = coarser(declared, "day")
+    assert change is not None
+    assert change(value) == coarse
+    assert type(change(value)) is type(coarse)
+
+
+def test_a_body_that_cant_be_made_coarser_ends_the_feeds() -> None:
+    terms = agreement("day", contracts=[{"contract": REQUESTS, "payload": ["visit"]}],
+                      coarser={"times": "day"})  # fmt: skip
+    one = _Body(payload_form(terms, odd()), 1, "day", "")
+    assert one.encode(BODY)
+    assert one.encode({"visit": {**BODY["visit"], "day": "noon"}}) == b""
 
 
 def test_a_time_that_no_calendar_has_stops_the_feed() -> None:

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import select
 import signal
 import socket
 import ssl
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from openapi_spec_validator import validate
 from pushing import BATCH, STRUCTURED, Agency, data, event, key_of, own_gateway, until, url_of
 
 from crosstown.gateway.listening import address
+from crosstown.gateway.publishing import AT_ONCE, OF_ONE
 from crosstown.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -230,9 +233,14 @@ def test_what_is_no_http_shows_our_insides(tenants: Agency) -> None:
         assert b"aiohttp" not in answer
 
 
-def test_slow_client_holds_a_line_forever(tenants: Agency) -> None:
-    head = (f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {tenants.key}\r\n"
+def begun(agency: Agency) -> bytes:
+    """The beginning of a request whose body doesn't come."""
+    return (f"POST /events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {agency.key}\r\n"
             f"Content-Type: {STRUCTURED}\r\nContent-Length: 1000\r\n\r\n{{").encode()  # fmt: skip
+
+
+def test_slow_client_holds_a_line_forever(tenants: Agency) -> None:
+    head = begun(tenants)
 
     def drip(said: bytes) -> bytes:
         """What comes back to who sends a byte now and then."""
@@ -259,11 +267,34 @@ def test_slow_client_holds_a_line_forever(tenants: Agency) -> None:
 
     with ThreadPoolExecutor(60) as many:
         cut = many.submit(drip, b"GET /livez HTTP/1.1\r\nX: ")
-        bodies = [many.submit(drip, head) for _ in range(50)]
+        bodies = [many.submit(drip, head) for _ in range(OF_ONE - 1)]
         went(tenants.post(event("SLOW-1")))
         assert cut.result(60) == b""
         for one in bodies:
             assert b"408" in one.result(60).split(b"\r\n")[0]
+
+
+def test_one_agencys_slow_lines_lock_the_others_out(
+    installation: Installation, tenants: Agency
+) -> None:
+    police = Agency(tenants.url, key_of(installation.home, "riverton-police"))
+    with ExitStack() as lines:
+        slow = [lines.enter_context(dialled(tenants.url)) for _ in range(AT_ONCE)]
+        for line in slow:
+            line.sendall(begun(tenants))
+        refused = 0
+        while refused < AT_ONCE - OF_ONE:  # all others wait for their bodies
+            heard, _, _ = select.select(slow, [], [], 10)
+            assert heard, refused
+            refused += len(heard)
+            for line in heard:
+                assert line.recv(4_096).startswith(b"HTTP/1.1 429 ")
+                slow.remove(line)
+        answer = tenants.post(event("SLOW-2"))
+        problem(answer, 429, "too-many-requests")
+        assert answer.headers["retry-after"] == "1"
+        assert police.post([], BATCH).status_code == 202
+    until(lambda: tenants.post([], BATCH).status_code == 202)
 
 
 def test_rotated_or_revoked_key_still_works(installation: Installation, tenants: Agency) -> None:

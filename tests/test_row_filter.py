@@ -157,10 +157,17 @@ def test_a_filter_that_means_nothing_is_taken(text: str, at: int, mend: str) -> 
     "(" * 50_000, "!" * 50_000 + "true", "(" * (DEEPEST + 1) + "true" + ")" * (DEEPEST + 1),
     "!" * (DEEPEST + 1) + "true", "has(" * (DEEPEST + 1), f"payload.n in [{', '.join(['3'] * (MOST + 1))}]",
     f'area == "{"a" * LONGEST}"', "[" * 1_000, "area." * 300,
+    "area.contains(" * 140,
 ])  # fmt: skip
 def test_a_filter_without_end_is_parsed(text: str) -> None:
     with pytest.raises(Refused, match="bad-filter"):
         made(text)
+
+
+def test_a_filter_that_is_not_bounded_ends_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("crosstown.agreements.parsing.DEEPEST", LONGEST)
+    with pytest.raises(Refused, match="nests too deep"):
+        made("(" * 900)
 
 
 @settings(max_examples=500, deadline=None)

@@ -20,7 +20,7 @@ from crosstown.accepting.intake import Accepted, Intake
 from crosstown.avro.codec import Encoder, Rewriter, frame
 from crosstown.contracts.contract import Contract
 from crosstown.contracts.repository import Repository
-from crosstown.contracts.screened import Rules
+from crosstown.contracts.screened import Rules, text_fields
 from crosstown.errors import Refused, Stop
 from crosstown.publishing.rejects import closed
 from crosstown.registry.read_back import Reading
@@ -272,6 +272,56 @@ def test_a_producer_slips_text_past_by_a_field_of_its_own(door: Door) -> None:
     quiet = door.message(2, remark="heron")
     assert quiet in door.accept(quiet).body
     assert refusal(door, door.message(2, refused=PHONE)).closed
+
+
+CONTACT: dict[str, Any] = {"type": "record", "name": "Contact", "fields": [
+    {"name": "kind", "type": "int"}, {"name": "note", "type": "string"},
+    {"name": "tags", "type": {"type": "map", "values": "int"}}]}  # fmt: skip
+MORE: dict[str, Any] = {"name": "phone", "type": "string"}
+
+
+def _contact(*more: Any, word: str = "record", **other: Any) -> Any:
+    return {**CONTACT, "type": word, "fields": [*CONTACT["fields"], *more], **other}
+
+
+@pytest.mark.parametrize(("ours", "theirs", "masks"), [
+    (CONTACT, _contact(MORE), True), (CONTACT, _contact(MORE, word="error"), True),
+    (["null", CONTACT], ["null", _contact(MORE)], True), (["null", CONTACT], _contact(MORE), True),
+    ({"type": "array", "items": CONTACT}, {"type": "array", "items": _contact(MORE)}, True),
+    ({"type": "map", "values": CONTACT}, {"type": "map", "values": ["null", _contact(MORE)]}, True),
+    (CONTACT, _contact({"name": "deep", "type": {"type": "record", "name": "D", "fields": [MORE]}}), True),
+    (CONTACT, _contact({"name": "more", "type": {"type": "map", "values": "int"}}), True),
+    (["null", "int"], ["null", "int", "string"], True), ("bytes", "string", True),
+    (CONTACT, CONTACT, False), (CONTACT, _contact(namespace="city"), False),
+    (CONTACT, _contact({"name": "n", "type": "int"}), False), (_contact(MORE), CONTACT, False),
+    (_contact({**MORE, "aliases": ["tel"]}), _contact({**MORE, "name": "tel"}), False),
+    (["null", "string"], "string", False),
+])  # fmt: skip
+def test_a_producer_slips_text_past_inside_a_field(ours: Any, theirs: Any, masks: bool) -> None:
+    known, written = ({"type": "record", "name": "R", "fields": [{"name": "contact", "type": one}]}
+                      for one in (ours, theirs))  # fmt: skip
+    assert Rules().with_unknown(written, known).fields == ((("contact", "mask"),) if masks else ())
+    for action in ("mask", "refuse"):
+        rules = Rules((("contact", action),))
+        assert rules.with_unknown(written, known) == rules
+
+
+def test_text_inside_a_field_lies_in_what_intake_accepts(folder: Path) -> None:
+    file = folder / "millbrook-311/calls.v1.yaml"
+    file.write_text(file.read_text("utf-8").replace("either: mask, ", ""), "utf-8")
+    door = Door(folder)
+    inside = '"name":"A","fields":['
+    assert inside in door.schemas[1]
+    more = f'{inside}{{"name":"phone","type":"string"}},'
+    door.schemas[2] = door.schemas[1].replace(inside, more)
+    said = door.accept(door.message(2, either={"phone": f"{PHONE} heron", "x": "heron"}))
+    assert door.payload(said)["either"] == {"phone": "[phone] heron", "x": "heron"}
+
+
+def test_text_of_a_type_that_is_named_in_full_is_not_seen() -> None:
+    schema = {"type": "record", "name": "R", "namespace": "city", "fields": [
+        {"name": "one", "type": CONTACT}, {"name": "two", "type": "city.Contact"}]}  # fmt: skip
+    assert text_fields(schema) == {"one": False, "two": False}
 
 
 @pytest.mark.parametrize(("said", "shown"), [

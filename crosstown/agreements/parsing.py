@@ -166,7 +166,7 @@ class _Parser:
                 name.at, f"there is no {name.text}()", f"there are {', '.join(METHODS)}, has()"
             )
         self._next += 1
-        part = self.either()
+        part = self._deeper(name, self.either)
         self._must(")")
         return Asked(name.text, _operand(of, at), _operand(part, at), name.at)
 

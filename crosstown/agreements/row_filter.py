@@ -76,8 +76,11 @@ def compiled(text: str, kinds: Mapping[str, Kind]) -> RowFilter:
     """
     if not text.strip():
         return RowFilter("", frozenset(), None, lambda _row: True)
-    tree = parsed(text)
-    return RowFilter(text, frozenset(_read(tree)), tree, _Compiler(kinds).test(tree))
+    try:
+        tree = parsed(text)
+        return RowFilter(text, frozenset(_read(tree)), tree, _Compiler(kinds).test(tree))
+    except RecursionError:  # a bound that is missing must not end who reads agreements
+        raise bad(1, "it nests too deep", "say it flatter") from None
 
 
 def _read(node: Node) -> Iterator[str]:

@@ -71,7 +71,7 @@ class Decoder:
         for schema in (writer, reader):
             if not isinstance(schema, dict) or schema.get("type") != "record":
                 raise Refused("schema-mismatch", "an event's schema must be an Avro record")
-        for change in logical_changes(writer, reader):
+        for change in () if writer is reader else logical_changes(writer, reader):
             if change.old:
                 raise Refused("schema-mismatch", f"{change.path} is {change.old}, not {change.new}")
         try:

@@ -88,7 +88,10 @@ def logical_changes(old: Any, new: Any) -> list[LogicalChange]:
 
 
 def _decimals_and_units(old: Any, new: Any, mode: str) -> Iterator[Break]:
-    for path, x, y in pairs(whole(old), whole(new)):
+    values = list(pairs(whole(old), whole(new))) if mode != "FORWARD" else []
+    if mode != "BACKWARD":
+        values += [(path, x, y) for path, y, x in pairs(whole(new), whole(old))]
+    for path, x, y in values:
         was, now = _unit(x), _unit(y)
         if was != now:
             yield Break(path, "logical-type", f"was {was or 'bare'}, is {now or 'bare'}",

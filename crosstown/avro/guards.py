@@ -19,6 +19,7 @@ from crosstown.formats import plain
 MAX_SCHEMA_BYTES: Final = 256_000
 MAX_NESTING: Final = 32
 MAX_FIELDS: Final = 500
+MAX_BRANCHES: Final = 200
 _MAX_JSON_DEPTH: Final = 4 * MAX_NESTING
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _FULL_NAME = re.compile(rf"{_NAME.pattern}(\.{_NAME.pattern})*")
@@ -41,14 +42,14 @@ class _Shape:
 
 
 _PRIMITIVE = _Shape(1, 0, empty=False)
-_NOTHING = _Shape(1, 0, empty=True, padded=True)
+_NOTHING = _Shape(1, 0, empty=True)
 
 
 def guard(schema_text: str) -> Any:
     """The schema as JSON (a dict; text or a list for a bare type), safe to hand to an Avro library.
 
     Raises `Refused`: not-avro-schema, schema-too-large, schema-recursive, schema-too-deep,
-    schema-empty-items, schema-too-many-fields, schema-has-references.
+    schema-empty-items, schema-too-many-fields, schema-too-many-branches, schema-has-references.
     """
     if len(schema_text) > MAX_SCHEMA_BYTES or len(_utf8(schema_text)) > MAX_SCHEMA_BYTES:
         raise Refused("schema-too-large", f"over {MAX_SCHEMA_BYTES:,} bytes",
@@ -159,6 +160,10 @@ class _Walk:
     def _union(self, branches: list[Any], space: str, where: str) -> _Shape:
         if not branches:
             _not_avro(f"{where}: a union of nothing")
+        if len(branches) > MAX_BRANCHES:
+            raise Refused("schema-too-many-branches",
+                          f"{where}: a union of {len(branches):,} types; at most {MAX_BRANCHES}",
+                          mend="put what differs into fields")  # fmt: skip
         if any(isinstance(branch, list) for branch in branches):
             _not_avro(f"{where}: a union directly in a union")
         kinds = [_kind(branch) for branch in branches]
@@ -166,7 +171,7 @@ class _Walk:
             _not_avro(f"{where}: a union with the same type twice")
         shapes = [self.shape(branch, space, where) for branch in branches]
         empty = all(shape.empty for shape in shapes)
-        return _joined(shapes, empty=empty, padded=any(s.padded and not s.empty for s in shapes))
+        return _joined(shapes, empty=empty, padded=any(shape.padded for shape in shapes))
 
     def _many(self, schema: dict[str, Any], space: str, where: str) -> _Shape:
         key = "items" if schema["type"] == "array" else "values"
@@ -199,7 +204,7 @@ class _Walk:
             shapes,
             own=len(fields),
             empty=all(shape.empty for shape in shapes),
-            padded=any(shape.padded for shape in shapes),
+            padded=any(shape.padded or shape.empty for shape in shapes),
         )
         return self._close(full, joined)
 

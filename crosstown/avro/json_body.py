@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from crosstown.errors import Refused
@@ -19,6 +19,7 @@ Reader = Callable[[Any, str], Any]
 """From a JSON value and its path to the Avro value; raises `Refused`."""
 _WHOLE: Final = {"int": 2**31, "long": 2**63}
 _PER_SECOND: Final = {"timestamp-micros": 1, "timestamp-millis": 1000}
+_DECIMAL: Final = re.compile(r"(-?[0-9]+)(?:\.([0-9]+))?")
 
 
 class JsonBody:
@@ -204,13 +205,21 @@ def _decimal(value: Any, path: str, schema: Mapping[str, Any]) -> bytes:
     scale, precision = int(schema.get("scale", 0)), int(schema["precision"])
     if not isinstance(value, int | str) or isinstance(value, bool):
         raise _wrong(value, path, 'a decimal as text, e.g. "12.50"')
-    try:
-        said = Decimal(value) if len(str(value)) <= precision + 3 else Decimal("NaN")
-        whole = int(said.scaleb(scale))
-        exact = said == Decimal(whole).scaleb(-scale) and abs(whole) < 10**precision
-    except (InvalidOperation, ValueError, OverflowError):
-        exact = False
-    if not exact:
+    if isinstance(value, int):
+        whole: int | None = value * 10**scale
+    else:
+        whole = _unscaled(value, scale) if len(value) <= precision + 3 else None
+    if whole is None or abs(whole) >= 10**precision:
         raise Refused("out-of-range", f"not a decimal of {precision} digits, {scale} behind the point",
                       field=path)  # fmt: skip
     return whole.to_bytes(whole.bit_length() // 8 + 1, "big", signed=True)
+
+
+def _unscaled(text: str, scale: int) -> int | None:
+    """A decimal's digits as a number, `scale` of them behind the point; None: it has more, or is none.
+
+    Without an exponent: six characters would be a million digits.
+    """
+    said = _DECIMAL.fullmatch(text)
+    behind = (said[2] or "").rstrip("0") if said else ""
+    return int(said[1] + behind.ljust(scale, "0")) if said and len(behind) <= scale else None

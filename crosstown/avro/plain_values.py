@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -135,7 +135,7 @@ def _decimal(schema: Any) -> Convert:
             number = value if isinstance(value, Decimal) else Decimal(str(value))
             whole = int(number.scaleb(scale).to_integral_exact())
             exact = Decimal(whole).scaleb(-scale) == number
-        except (InvalidOperation, ValueError, OverflowError):
+        except (ArithmeticError, ValueError):
             exact = False
         if not exact or len(str(abs(whole))) > int(schema["precision"]):
             raise Refused("broken-number", f"{str(value)[:40]!r} doesn't fit",

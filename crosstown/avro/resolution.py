@@ -136,18 +136,31 @@ def twin(one: dict[str, Any], writer: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def pairs(writer: Placed, reader: Placed, path: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """The values at the same place of both, outermost first; union branches by kind and name."""
+    """The values at the same place of both, outermost first; union branches as resolution takes them."""
     a, b = writer.type, reader.type
     if isinstance(a, list) or isinstance(b, list):
+        readers = branches(reader)
         for x in branches(writer):
-            for y in branches(reader):
-                if kind(x.type) == kind(y.type) and same_name(y.type, x.type):
-                    yield from pairs(x, y, path)
+            for y in _takers(x, readers):
+                yield from pairs(x, y, path)
         return
     yield path or "/", a, b
     if kind(a) == kind(b):
         for step, there, here in _inside(writer, reader):
             yield from pairs(there, here, f"{path}/{step}")
+
+
+def _takers(x: Placed, readers: list[Placed]) -> Iterator[Placed]:
+    """The branches that a writer's may be read as: of its kind and name; wider, where that comes first."""
+    found = False
+    for y in readers:
+        if kind(y.type) == kind(x.type):
+            takes = same_name(y.type, x.type)
+        else:
+            takes = not found and kind(y.type) in WIDENS.get(kind(x.type), ())
+        if takes:
+            found = True
+            yield y
 
 
 def _inside(writer: Placed, reader: Placed) -> Iterator[tuple[str, Placed, Placed]]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
+from crosstown.avro.resolution import Placed, branches, kind, same_name, twin, whole
 from crosstown.contracts.mapping import EnvelopeMap, Expression
 from crosstown.errors import Refused
 from crosstown.screen.personal_names import name_words
@@ -60,10 +61,18 @@ class Rules:
         return cls(looked, said.names, known)
 
     def with_unknown(self, schema: Mapping[str, Any], known: Mapping[str, Any]) -> Rules:
-        """The same for bodies of another schema: of what the contract doesn't know text is masked."""
-        ours = {field["name"] for field in known["fields"]}
-        more = [name for name in text_fields(schema) if name not in ours]
-        return Rules((*self.fields, *((name, "mask") for name in more)), self.names, self.known)
+        """The same for bodies of another schema: of what the contract doesn't know text is masked.
+
+        A field in which a part isn't known is masked as a whole.
+        """
+        ours = {name: [declared] for name, declared in _fields(known)}
+        closed = {name for name, action in self.fields if action in ("mask", "refuse")}
+        more: list[tuple[str, Action]] = [
+            (name, "mask")
+            for name, declared in _fields(schema)
+            if name not in closed and _unknown_text(declared, ours.get(name, []))
+        ]
+        return Rules((*self.fields, *more), self.names, self.known)
 
     @property
     def closes(self) -> bool:
@@ -185,28 +194,40 @@ def _sum(several: Iterator[tuple[Finding, ...]]) -> tuple[Finding, ...]:
 
 def text_fields(schema: Mapping[str, Any]) -> dict[str, bool]:
     """The fields of an Avro record that can hold text; true for those that are text or a list of it."""
-    named: dict[str, Any] = {}
-    found = {}
-    for field in schema["fields"]:
-        if _holds_text(field["type"], named):
-            found[field["name"]] = _is_text(field["type"])
-    return found
+    there = {name for name, declared in _fields(schema) if _unknown_text(declared, [])}
+    return {one["name"]: _is_text(one["type"]) for one in schema["fields"] if one["name"] in there}
 
 
-def _holds_text(declared: Any, named: dict[str, Any]) -> bool:
-    """Every part is looked at, also behind one that does: it may be named further on."""
-    match declared:
-        case list():
-            return bool(sum(_holds_text(one, named) for one in declared))
-        case {"type": "record", "name": name, "fields": fields}:
-            named[name] = sum(_holds_text(field["type"], named) for field in fields)
-            return bool(named[name])
-        case {"type": "array", "items": inner} | {"type": "map", "values": inner}:
-            return declared["type"] == "map" or _holds_text(inner, named)
-        case {"type": inner}:
-            return _holds_text(inner, named)
+def _fields(schema: Mapping[str, Any]) -> list[tuple[str, Placed]]:
+    record = whole(schema)
+    return [(one["name"], record.inner(one["type"])) for one in schema["fields"]]
+
+
+def _unknown_text(written: Placed, known: list[Placed]) -> bool:
+    """Whether a writer's type can hold text where none of the contract's types in its place can."""
+    a = written.type
+    if isinstance(a, list):
+        return any(_unknown_text(branch, known) for branch in branches(written))
+    alike = [y for one in known for y in branches(one)
+             if kind(y.type) == kind(a) and same_name(y.type, a)]  # fmt: skip
+    match kind(a):
+        case "string":
+            return not alike
+        case "map":
+            inside = [y.inner(y.type["values"]) for y in alike]
+            return not alike or _unknown_text(written.inner(a["values"]), inside)
+        case "array":
+            return _unknown_text(
+                written.inner(a["items"]), [y.inner(y.type["items"]) for y in alike]
+            )
+        case "record":
+            read = [(twin(one, a), y.inner(one["type"])) for y in alike for one in y.type["fields"]]
+            return any(
+                _unknown_text(written.inner(one["type"]), [y for other, y in read if other is one])
+                for one in a["fields"]
+            )
         case _:
-            return declared == "string" or bool(named.get(declared))
+            return False
 
 
 def _is_text(declared: Any) -> bool:

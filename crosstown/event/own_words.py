@@ -46,7 +46,11 @@ def own_words(given: Mapping[str, Any]) -> OwnWords:
 
 def _packed(rest: dict[str, Any]) -> str:
     """Every other field, sorted: another order of fields is not another saying."""
-    return json.dumps(rest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    try:
+        return json.dumps(rest, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    except RecursionError:  # what could be read can still be too deep to be written
+        raise Refused("nested-too-deep", "what isn't the envelope's nests too deep", field="payload",
+                      mend="flatten it") from None  # fmt: skip
 
 
 def _text(given: Mapping[str, Any], name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable
 from functools import lru_cache
+from types import NoneType
 from typing import Any, Final
 
 DAY: Final = 86_400_000_000
@@ -14,6 +15,11 @@ _DAYS: Final = {"timestamp-micros": DAY, "timestamp-millis": 86_400_000, "timest
                 "local-timestamp-nanos": DAY * 1000, "date": 1}  # fmt: skip
 """A day in the unit of each of Avro's kinds of date and time."""
 _HOURS: Final = ("time-micros", "time-millis")
+_HELD_AS: Final[dict[str, tuple[type, ...]]] = {
+    "null": (NoneType,), "boolean": (bool,), "int": (int,), "long": (int,), "float": (float, int),
+    "double": (float, int), "string": (str,), "enum": (str,), "bytes": (bytes,), "fixed": (bytes,),
+}  # fmt: skip
+"""What a decoded value is in Python."""
 Change = Callable[[Any], Any]
 
 
@@ -52,7 +58,7 @@ def coarser(declared: Any, by: str) -> Change | None:
             found = _floored(by, _DAYS[logical])
         case {"logicalType": str(logical)} if logical in _HOURS:
             found = _midnight
-        case {"type": "record", "fields": fields}:
+        case {"type": "record" | "error", "fields": fields}:
             found = _record({one["name"]: coarser(one["type"], by) for one in fields})
         case {"type": "array", "items": items}:
             found = _items(coarser(items, by))
@@ -61,7 +67,7 @@ def coarser(declared: Any, by: str) -> Change | None:
         case {"type": dict() | list() as inner}:
             found = coarser(inner, by)
         case list():
-            changes = [(_held_as(one), change) for one in declared if (change := coarser(one, by))]
+            changes = [(one, change) for one in declared if (change := coarser(one, by))]
             found = _union(changes) if changes else None
         case _:
             pass
@@ -91,19 +97,32 @@ def _values(change: Change | None) -> Change | None:
     return None if change is None else lambda value: {k: change(one) for k, one in value.items()}
 
 
-def _union(changes: list[tuple[type, Change]]) -> Change:
+def _union(changes: list[tuple[Any, Change]]) -> Change:
+    """A value is changed as each of the types that it may be of: a decoder doesn't say which it is."""
+
     def changed(value: Any) -> Any:
-        for held_as, change in changes:
-            if isinstance(value, held_as):
+        for declared, change in changes:
+            if _fits(value, declared):
                 value = change(value)
         return value
 
     return changed
 
 
-def _held_as(declared: Any) -> type:
-    """What a decoded value of a type that holds times is in Python."""
-    inner = declared.get("type")
-    if isinstance(inner, dict):
-        return _held_as(inner)
-    return {"record": dict, "map": dict, "array": list}.get(inner, int)
+def _fits(value: Any, declared: Any) -> bool:
+    """Whether a decoded value may be of an Avro type; times are plain numbers."""
+    match declared:
+        case list():
+            return any(_fits(value, one) for one in declared)
+        case {"type": "record" | "error", "fields": fields}:
+            types = {one["name"]: one["type"] for one in fields}
+            alike = isinstance(value, dict) and value.keys() == types.keys()
+            return alike and all(_fits(value[name], types[name]) for name in types)
+        case {"type": "array", "items": items}:
+            return isinstance(value, list) and all(_fits(one, items) for one in value)
+        case {"type": "map", "values": values}:
+            return isinstance(value, dict) and all(_fits(one, values) for one in value.values())
+        case {"type": inner}:
+            return _fits(value, inner)
+        case _:
+            return type(value) in _HELD_AS[declared]

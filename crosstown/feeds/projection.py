@@ -53,10 +53,10 @@ class _Body:
         if self.schema is None or payload is None:
             return b""
         said = {name: payload.get(name) for name in self.names}
-        for name, change in self.changes.items():
-            said[name] = change(said[name])
         stream = BytesIO()
         try:
+            for name, change in self.changes.items():
+                said[name] = change(said[name])
             fastavro.schemaless_writer(stream, self.schema, said)
         except Exception:  # noqa: BLE001 - whatever it is, it came out of somebody's bytes
             return b""

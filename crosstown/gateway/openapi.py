@@ -67,7 +67,7 @@ _WHY: Final = {
     "413": f"Over {MAX_BODY:,} bytes, or over {MAX_EVENTS:,} events.",
     "415": "Not JSON, or compressed.",
     "422": "Events were refused; those with a receipt went.",
-    "429": "More events a second than this agency may push; Retry-After says when.",
+    "429": "More events a second, or requests at once, than this agency may push; Retry-After says when.",
     "503": "Kafka didn't acknowledge: send all again, the same event said twice is one.",
 }
 

@@ -31,6 +31,8 @@ BODY_SECONDS: Final = 15.0
 """In which a body must have come."""
 AT_ONCE: Final = 64
 """Requests whose bodies are held at one time."""
+OF_ONE: Final = 16
+"""As many of them may be one agency's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class Publishing:
         self._contracts, self._entry, self._delivery = contracts, entry, delivery
         self._buckets = Buckets(rate)
         self._judging = ThreadPoolExecutor(1, "judge")
-        self._reading = 0
+        self._reading: Counter[str] = Counter()
 
     async def post(self, request: web.Request) -> web.Response:
         """The answer to one request; `Problem` where it's refused as a whole."""
@@ -102,13 +104,16 @@ class Publishing:
         wait = self._buckets.wait(agency, time.monotonic())
         if wait:
             raise come_back(429, "too-many-requests", "more events than agreed a second", wait)
-        if self._reading >= AT_ONCE:
+        if self._reading[agency] >= OF_ONE:
+            raise come_back(429, "too-many-requests", f"{OF_ONE} requests of yours at once", 1)
+        if self._reading.total() >= AT_ONCE:
             raise come_back(503, "busy", "too many requests at once", 1)
-        self._reading += 1
+        self._buckets.take(agency, 1, time.monotonic())  # its body may never come
+        self._reading[agency] += 1
         try:
             return await self._traced(request, agency, about)
         finally:
-            self._reading -= 1
+            self._reading[agency] -= 1
 
     async def _traced(
         self, request: web.Request, agency: str, about: dict[str, Any]
@@ -144,10 +149,9 @@ class Publishing:
                 self._judging, lambda: self._contracts.judge(agency, events(said, body))
             )
         except Refused as error:
-            self._buckets.take(agency, 1, time.monotonic())
             about["reason"] = error.reason
             raise Problem.of(error) from None
-        self._buckets.take(agency, max(1, len(judged)), time.monotonic())
+        self._buckets.take(agency, max(0, len(judged) - 1), time.monotonic())
         good = [one.checked for one in judged if one.checked is not None]
         outcomes = iter(await self._delivery.send(good, headers) if good else ())
         verdicts = [
