@@ -38,6 +38,13 @@ TURN: Final = 1.0
 FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
+STARTED_AS: Final = "CROSSTOWN_STARTED_AS"
+"""The variable by which a program tells its supervisor that it's the one that was started.
+
+Its pid can't: in a virtual environment on Windows a launcher starts the interpreter.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
     """What a program's body gets."""
@@ -60,7 +67,8 @@ class Program:
 
     def ready(self, **more: Any) -> None:
         """Say in `run/<name>.json` that the work has begun, and whatever else others must know."""
-        about = {"pid": os.getpid(), "metrics": self.metrics_url, **more}
+        about = {"pid": os.getpid(), "token": os.environ.get(STARTED_AS, ""),
+                 "metrics": self.metrics_url, **more}  # fmt: skip
         write_json(self.home, self.name, about)
         self.health.begin()
 

@@ -30,6 +30,7 @@ from crosstown.settings import Settings
 from crosstown.supervision import detached
 from crosstown.supervision.prepare import own_topics
 from crosstown.supervision.running import running
+from crosstown.supervision.running_program import RunningProgram
 from crosstown.supervision.supervise import NAMES
 
 IDLE = """\
@@ -281,6 +282,16 @@ def test_two_at_once_run_two_of_everything(city: Make, broker: Broker) -> None:
     assert len(small.left()) == 2
     third = detached.start(small.settings, command=[sys.executable, str(small.script)], timeout=60)
     assert third.ready, "a second up is content with what runs"
+
+    def interrupted(_now: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        detached.start(
+            small.settings, command=[sys.executable, str(small.script)], seen=interrupted
+        )
+    assert set(small.states().values()) == {"running"}, "Ctrl-C ends the waiting, not the city"
+    assert len(small.left()) == 2
     assert small.cli("up").returncode == 0
     said = small.cli("up", "--partitions", "5")
     assert said.returncode == 2
@@ -309,6 +320,34 @@ def test_unreachable_cluster_is_waited_for_forever(
     one = supervise.Supervisor(small.settings, said.append, programs={})
     with pytest.raises(Unavailable, match="broker doesn't answer"):
         one.run()
+
+
+def test_a_new_start_takes_itself_for_the_one_before_it() -> None:
+    """In a container each has the same pid and command line."""
+    me = living.myself()
+    assert living.found(me) is not None
+    assert living.found({**me, "started": me["started"] - 3_600}) is None
+
+
+def test_a_program_behind_a_launcher_never_answers(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is in a virtual environment on Windows: the process that is started starts the interpreter."""
+    (tmp_path / "small_late.py").write_text(IDLE.format(name="late"))
+    launcher = tmp_path / "launcher"
+    launcher.write_text(f'#!/bin/sh\n"{sys.executable}" "$@"\nexit $?\n')
+    launcher.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(launcher))
+    here = os.pathsep.join([str(Path(__file__).parents[1]), str(tmp_path)])
+    env = {"PYTHONPATH": here, "CROSSTOWN_HOME": str(home), "CROSSTOWN_BOOTSTRAP": "127.0.0.1:9",
+           "CROSSTOWN_REGISTRY": "http://127.0.0.1:9", "CROSSTOWN_SUPERVISED": "1"}  # fmt: skip
+    monkeypatch.setenv("PYTHONPATH", here)
+    one = RunningProgram("late", "small_late", Home(home).make(), lambda: env)
+    one.launch()
+    try:
+        wait_for(one.answers, 30)
+    finally:
+        one.stop(10)
 
 
 def test_pid_of_a_stranger_is_killed(home: Path) -> None:

@@ -43,8 +43,10 @@ def found(living: Living | None) -> psutil.Process | None:
         process = psutil.Process(living["pid"])
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        same = abs(process.create_time() - living["started"]) < SAME_START
-        return process if same or process.cmdline() == living["command"] else None
+        if abs(process.create_time() - living["started"]) < SAME_START:
+            return process
+        ours = process.pid == os.getpid()  # in a container each start has the same pid and command
+        return process if process.cmdline() == living["command"] and not ours else None
     except psutil.Error:
         return None
 

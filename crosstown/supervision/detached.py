@@ -41,13 +41,14 @@ def start(
 ) -> Running:
     """Start everything under the home in the background, and return when all of it runs.
 
-    Where it runs already: wait for that. `seen` is told what runs, several times a second;
+    Where it runs already: wait for that, and Ctrl-C ends the waiting only. `seen` is told what runs, several times a second;
     `command` starts another supervisor than `crosstown up`. Raises `Unavailable` naming what
     failed (the others go on), `TimedOut`, or `NotUp` where it ended.
     """
     home = Home(settings.home).make()
     if settings.embedded:
         classpath(settings)  # here is somebody to see the progress
+    ran_before = supervisor(home) is not None
     log = home.logs / "up.log"
     began = log.stat().st_size if log.exists() else 0
     given = ["--partitions", str(settings.partitions)]
@@ -64,7 +65,8 @@ def start(
     try:
         return _wait(settings, child, log, began, time.monotonic() + timeout, seen)
     except KeyboardInterrupt:
-        end(settings)
+        if not ran_before:
+            end(settings)
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from typing import Final
 from crosstown.home import Home
 from crosstown.processes.last_words import last_words
 from crosstown.processes.living import mark, spawn
+from crosstown.program import STARTED_AS
 
 LOG_LIMIT: Final = 20_000_000
 """A log larger than this (bytes) is set aside as `<name>.log.1` at the next start."""
@@ -33,6 +35,7 @@ class RunningProgram:
         self._env = env
         self.log = home.logs / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._token = ""
         self._log_starts_at = 0
 
     @property
@@ -53,9 +56,9 @@ class RunningProgram:
         command = [sys.executable, "-P", "-m", self.module, mark(self.home.path)]
         with self.log.open("ab") as log:
             self._log_starts_at = log.tell()
-            self._process = spawn(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment(self._env())
-            )
+            self._token = secrets.token_hex(8)
+            env = environment({**self._env(), STARTED_AS: self._token})
+            self._process = spawn(command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=env)
 
     def alive(self) -> bool:
         """Whether its process runs."""
@@ -67,7 +70,7 @@ class RunningProgram:
             said = json.loads(self._file.read_text("utf-8"))
         except (FileNotFoundError, ValueError):
             return False
-        if said["pid"] != self.pid:
+        if said["token"] != self._token or not self.alive():
             return False
         self.metrics = str(said["metrics"])
         return True
