@@ -197,10 +197,12 @@ def _was_open(moving: Sequence[Mapping[str, Any]], at: int) -> bool:
 
 
 def _place_only(case: Mapping[str, Any]) -> bool:
-    return len(case["agencies"]) > 1 and not any(
+    """False where not all links are in the message: one that is not might name another's record."""
+    links = case["links"]
+    return len(case["agencies"]) > 1 and len(links) == case["link_count"] and not any(
         link["rule"] != "place" and link["from"].split("/")[0] != link["to"].split("/")[0]
-        for link in case["links"]
-    )
+        for link in links
+    )  # fmt: skip
 
 
 class Measure(Enum):
