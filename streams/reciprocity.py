@@ -16,6 +16,7 @@ from confluent_kafka import KafkaException
 from crosstown import metrics
 from crosstown.casebook.outcomes_shown import OutcomesShown
 from crosstown.errors import Stop, Unavailable
+from crosstown.lookout.shown import Shown
 from crosstown.program import Program, main
 from crosstown.reciprocity.balance import Asked, Balance
 from crosstown.reciprocity.reciprocity_log import changes, read, write
@@ -36,6 +37,7 @@ def run(program: Program) -> None:
     program.ready()
     program.health.patience(ROUND)
     outcomes = OutcomesShown()
+    after = Shown(metrics.reciprocity_after)
     while not program.stopping.is_set():
         began = time.monotonic()
         try:
@@ -52,15 +54,16 @@ def run(program: Program) -> None:
             continue
         metrics.waiting.labels(program.name).set(0)
         program.health.waits("figures", "")
-        measure(found.balances)
+        measure(found.balances, after)
         took = time.monotonic() - began
         log.info("%d balances in %.1f s, %d are others than before",
                  len(found.balances), took, written)  # fmt: skip
         program.rest(max(program.settings.reciprocity_minutes * 60, AT_MOST * took))
 
 
-def measure(balances: Iterable[Balance]) -> None:
-    """Set the gauges."""
+def measure(balances: Iterable[Balance], after: Shown) -> None:
+    """Set the gauges; `after`, the medians, as a whole: one that nothing stands behind is gone."""
+    medians: dict[tuple[str, ...], float] = {}
     for one in balances:
         for way, side in (("gives", one.gives), ("gets", one.gets)):
             metrics.reciprocity_events.labels(one.agency, way).set(side.events)
@@ -68,9 +71,10 @@ def measure(balances: Iterable[Balance]) -> None:
             metrics.reciprocity_untold.labels(one.agency, way).set(side.untold)
             metrics.reciprocity_enriched.labels(one.agency, way).set(side.enriched)
             if side.after.median_seconds is not None:
-                metrics.reciprocity_after.labels(one.agency, way).set(side.after.median_seconds)
+                medians[one.agency, way] = side.after.median_seconds
         _requests(one.agency, "asked-for", one.asked_for)
         _requests(one.agency, "was-asked", one.was_asked)
+    after.show(medians)
 
 
 def _requests(agency: str, way: str, asked: Asked) -> None:

@@ -142,6 +142,26 @@ def test_case_too_large_for_its_message_is_measured_from_a_part(tmp_path: Path) 
         assert holds(lookup, first.occurred_at) == {"open", "too-large"}
 
 
+def test_case_whose_links_are_cut_is_said_to_be_joined_by_place_alone(tmp_path: Path) -> None:
+    records = [f"riverton-311/request/{n}" for n in range(16)]
+
+    def said(record: str, at: int, refs: Iterable[str]) -> Envelope:
+        return Envelope(
+            event_id=event_id(record, "REPORTED"), agency=record.partition("/")[0], record=record,
+            type="reported", step="REPORTED", occurred_at=at, jurisdiction="us-xx-riverton",
+            place="address:12-elm-st", concern="any", refs=tuple(refs), known_at=at, via="batch",
+        )  # fmt: skip
+
+    inspection = said("riverton-housing/inspection/7", 0, records[:1])
+    among = [said(one, 1, (other for other in records if other != one)) for one in records]
+    with casebook(tmp_path, [inspection, *among[:2]]) as lookup:
+        assert holds(lookup, 2) == {"open", "enriched"}
+    with casebook(tmp_path, [inspection, *among]) as lookup:
+        (case,) = lookup.store.rows("select link_count from raw_cases")
+        assert case["link_count"] > CAP, "the inspection's own is not among the newest"
+        assert holds(lookup, 2) == {"open", "enriched"}
+
+
 def test_order_of_entries_changes_a_measure() -> None:
     rng = random.Random(4)
     for example in examples():

@@ -17,23 +17,27 @@ import pytest
 from feeding import Town, body, handshake, until
 from installation import Installation, call
 from jsonschema import Draft202012Validator
+from prometheus_client import REGISTRY
 from riverton_said import REPOSITORY
 from sharing_said import Installation as Riverton
 from sharing_said import accepted
 
+from crosstown import metrics
 from crosstown.agreements.requests import requests
 from crosstown.agreements.words import Word
 from crosstown.casebook.lookup import Lookup
 from crosstown.completeness.answer import completeness
 from crosstown.completeness.flow import Flow
 from crosstown.contracts.repository import Repository
+from crosstown.lookout.shown import Shown
 from crosstown.publishing.bodies import publish_bodies
-from crosstown.reciprocity.balance import Balance, Enriched, Term, balances, spread
+from crosstown.reciprocity.balance import Balance, Enriched, Side, Term, balances, spread
 from crosstown.reciprocity.reciprocity_log import changes, read
 from crosstown.reciprocity.report import Report, report
 from crosstown.reciprocity.shares import Share
 from crosstown.sample import write
 from crosstown.supervision.waiting import Waiting
+from streams.reciprocity import measure
 
 DOC = (Path(__file__).parents[1] / "docs" / "measures.md").read_text("utf-8")
 GOLDEN = Path(__file__).parent / "golden" / "cli" / "reciprocity.schema.json"
@@ -145,6 +149,22 @@ def test_spread_is_not_one_of_the_times() -> None:
     assert asdict(spread([])) == {"n": 0, "median_seconds": None, "p90_seconds": None}
     twenty = spread(n * 1_000_000 for n in range(1, 21))
     assert (twenty.n, twenty.median_seconds, twenty.p90_seconds) == (20, 10, 18)
+
+
+def test_median_is_shown_of_what_is_gone() -> None:
+    def shown() -> dict[str, float | None]:
+        name = "crosstown_reciprocity_after_seconds"
+        return {
+            way: REGISTRY.get_sample_value(name, {"agency": "median-1", "way": way})
+            for way in ("gives", "gets")
+        }
+
+    one = Balance("median-1", gives=Side(after=spread([5_000_000])))
+    after = Shown(metrics.reciprocity_after)
+    measure([one], after)
+    assert shown() == {"gives": 5, "gets": None}
+    measure([replace(one, gives=Side())], after)
+    assert shown() == {"gives": None, "gets": None}
 
 
 def test_what_did_not_change_is_written_again() -> None:

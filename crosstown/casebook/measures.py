@@ -6,6 +6,7 @@ asked when it is read. The definitions with an example each are docs/measures.md
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -117,8 +118,8 @@ def _outcome(record: str, said: Sequence[Mapping[str, Any]]) -> Outcome:
     agency, register, _ = record.split("/", 2)
     ended, resolved, reopened = None, False, None
     reported = [one["occurred_at"] for one in said if one["step"] == "REPORTED"]
-    moving = [one for one in said if one["step"] not in _SAYS_NOTHING | {"REPORTED"}]
-    for one in sorted(moving, key=_when):
+    moving = _moving(said)
+    for one in moving:
         at, step = one["occurred_at"], one["step"]
         if step in _ENDED:
             resolved = resolved or step == "RESOLVED"
@@ -135,6 +136,13 @@ def _outcome(record: str, said: Sequence[Mapping[str, Any]]) -> Outcome:
         "open" if is_open else "resolved" if resolved else "closed" if ended is not None else "none",
         min(reported, default=None), ended, due[1], reopened,
     )  # fmt: skip
+
+
+def _moving(said: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """What opens or ends a record, in order: a report opens but never reopens."""
+    return sorted(
+        (one for one in said if one["step"] not in _SAYS_NOTHING | {"REPORTED"}), key=_when
+    )
 
 
 def _when(entry: Mapping[str, Any]) -> tuple[int, int]:
@@ -172,23 +180,29 @@ def _enrichments(entries: Sequence[Mapping[str, Any]]) -> Iterable[Enrichment]:
         return
     first = min(reports, key=lambda one: (one["occurred_at"], one["event_id"]))
     at, agency = first["occurred_at"], first["agency"]
-    ends = [one["occurred_at"] for one in entries
-            if one["record"] == first["record"] and one["step"] in _ENDED]  # fmt: skip
-    until = max(ends, default=None)
+    moving = _moving(one for one in entries if one["record"] == first["record"])
     added: dict[str, int] = {}
     for one in entries:
         then = one["occurred_at"]
-        if one["agency"] != agency and then >= at and (until is None or then < until):
+        if one["agency"] != agency and then >= at and _was_open(moving, then):
             added[one["agency"]] = min(then, added.get(one["agency"], then))
     for by, then in sorted(added.items()):
         yield Enrichment(agency, by, then)
 
 
+def _was_open(moving: Sequence[Mapping[str, Any]], at: int) -> bool:
+    """Whether a reported record of which `moving` was said was open then; its end isn't part of it."""
+    before = bisect_right(moving, at, key=lambda one: one["occurred_at"])
+    return before == 0 or moving[before - 1]["step"] not in _ENDED
+
+
 def _place_only(case: Mapping[str, Any]) -> bool:
-    return len(case["agencies"]) > 1 and not any(
+    """False where not all links are in the message: one that is not might name another's record."""
+    links = case["links"]
+    return len(case["agencies"]) > 1 and len(links) == case["link_count"] and not any(
         link["rule"] != "place" and link["from"].split("/")[0] != link["to"].split("/")[0]
-        for link in case["links"]
-    )
+        for link in links
+    )  # fmt: skip
 
 
 class Measure(Enum):
