@@ -302,6 +302,22 @@ def test_erased_words_stay_in_a_table(make: Make) -> None:
     book.close()
 
 
+def test_dead_letter_with_a_nul_in_it_holds_the_casebook_up_for_ever(make: Make) -> None:
+    settings = make()
+    letter = {
+        "reason": "reserved\0", "detail": "link.\0x", "topic": "events.\0x", "partition": 0,
+        "offset": 7, "produced_at": 1, "key": None, "value": None, "headers": [],
+    }  # fmt: skip
+    value = own_values("dead-letters", settings, Endpoints("", "")).encode(letter)
+    book = writer(settings)
+    book.apply([Row("dead-letters", 0, 0, b"events.\0x/0/7", value)])
+    (shown_as,) = shown(settings)["dead_letters"]
+    assert "'reason': 'reserved', 'detail': 'link.x', 'topic': 'events.x'" in shown_as
+    book.apply([Row("dead-letters", 0, 1, b"events.\0x/0/7", None)])
+    assert not shown(settings)["dead_letters"]
+    book.close()
+
+
 def holding(settings: Settings, words: str) -> set[str]:
     """The tables with a row that has these words, whatever the column."""
     db = connect(settings, read_only=True)

@@ -376,16 +376,21 @@ def _take_timeline(row: Row, batch: _Batch, reading: Reading) -> None:
 
 
 def _take_letter(row: Row, batch: _Batch) -> None:
-    key = (row.key or b"").decode("utf-8", "replace")
+    key = _text((row.key or b"").decode("utf-8", "replace"))
     if row.value is None:
         batch.dead_letter_keys.append(key)
         batch.letters = [one for one in batch.letters if one[2] != key]
         return
     said = read_letter(row.value)
     batch.letters.append((
-        row.partition, row.offset, key, said["reason"], said["detail"], said["topic"],
-        said["partition"], said["offset"], said["produced_at"],
+        row.partition, row.offset, key, _text(said["reason"]), _text(said["detail"]),
+        _text(said["topic"]), said["partition"], said["offset"], said["produced_at"],
     ))  # fmt: skip
+
+
+def _text(said: str) -> str:
+    """A text as PostgreSQL takes it: none holds a NUL."""
+    return said.replace("\0", "")
 
 
 def _unreadable(row: Row, error: Exception) -> Iterator[tuple[Any, ...]]:
@@ -396,7 +401,7 @@ def _unreadable(row: Row, error: Exception) -> Iterator[tuple[Any, ...]]:
     why = f"{type(error).__name__}: {error}"
     log.warning("%s/%d/%d is passed over: %s", row.topic, row.partition, row.offset, why)
     if row.topic == "dead-letters":
-        yield (row.partition, row.offset, "", "not-a-dead-letter", why[:2_000].replace("\0", ""),
+        yield (row.partition, row.offset, "", "not-a-dead-letter", _text(why[:2_000]),
                row.topic, row.partition, row.offset, 0)  # fmt: skip
 
 
