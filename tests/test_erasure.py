@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
 
+import fastavro
 import pytest
 from chaos import until
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from installation import Installation, call, line
 
+from crosstown.avro.codec import frame
 from crosstown.backbone import kafka
-from crosstown.erasure.elsewhere import _RECORD
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.elsewhere import _RECORD, names_in
+from crosstown.formats import plain
 from crosstown.home import Home
+from crosstown.registry.read_back import Reading
 
 CANARY = "Quillfeather7Q9"
 RECORD = f"xx-county-health/visit/{CANARY}"
@@ -175,3 +184,33 @@ def test_a_megabyte_of_one_letter_holds_the_eraser_up_for_hours() -> None:
         long = hostile * (1_000_000 // len(hostile))
         assert record in _RECORD.findall(f'{long} {{"record": "{record}"}}')
     assert _RECORD.findall("x" * 1_000_000) == []
+
+
+EXAMPLES = Path(__file__).parents[1] / "schemas" / "examples" / "any"
+
+
+def avro(schema: str, fields: Mapping[str, Any]) -> bytes:
+    """A message in the wire format, times as plain longs."""
+    body = BytesIO()
+    fastavro.schemaless_writer(body, fastavro.parse_schema(plain(json.loads(schema))), fields)
+    return frame(1, body.getvalue())
+
+
+@pytest.mark.parametrize("kind", ["apart", "asserted"])
+def test_what_people_said_of_an_erased_record_stays_in_their_topic(kind: str) -> None:
+    repository = Repository.load()
+    schema = repository.contracts["any/links"].schema_text
+    said = json.loads((EXAMPLES / f"links.v1.{kind}.json").read_text("utf-8"))
+    topic = f"events.{said['agency']}.links"
+    found = names_in(topic, b"k", avro(schema, said), repository, Reading(lambda _id: schema))
+    assert found == {said["record"], *said["records"]}
+
+
+def test_a_record_goes_because_another_that_stays_names_it() -> None:
+    repository = Repository.load()
+    schema = repository.contracts["any/events"].schema_text
+    said = json.loads((EXAMPLES / "events.v1.visit.json").read_text("utf-8"))
+    said["refs"] = [OTHER]
+    topic = f"events.{said['agency']}.events"
+    found = names_in(topic, b"k", avro(schema, said), repository, Reading(lambda _id: schema))
+    assert found == {said["record"]}
