@@ -24,13 +24,13 @@ from pydantic import SecretStr
 from riverton_said import REPOSITORY, sayings
 
 from crosstown.casebook.casebook import Casebook, Row, connect
-from crosstown.casebook.lookup import Lookup
+from crosstown.casebook.lookup import Found, Lookup
 from crosstown.casebook.schema import VIEWS
 from crosstown.casebook.store import Store
 from crosstown.cases.cases import City
 from crosstown.cases.timeline import message_bytes
 from crosstown.erasure.erasures import Key
-from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.errors import CrosstownError, NotFound, Stop, Unavailable
 from crosstown.event.envelope import (  # fmt: skip
     Envelope,
     content_hash,
@@ -262,6 +262,33 @@ def test_flip_flop_ends_at_the_wrong_time(make: Make) -> None:
     assert len(list(lookup.sql("select * from events"))) == 1, "withdrawn: only the names are left"
     assert len(list(lookup.sql("select * from versions"))) == 5
     lookup.close()
+    book.close()
+
+
+def at(settings: Settings, asked: str, until: int) -> Found:
+    """A case that is asked for as it was known at `until`."""
+    lookup = Lookup(settings)
+    try:
+        return lookup.at(lookup.case(asked), asked, until, REPOSITORY.window, KEY)
+    finally:
+        lookup.close()
+
+
+def test_a_number_typed_otherwise_shows_another_records_past(make: Make) -> None:
+    settings = make()
+    book = writer(settings)
+    one, two = "riverton-311/request/SR-1", "riverton-housing/inspection/HI-1"
+    book.apply(log([
+        said(600, known=1, record=one), said(601, known=2, record=two),
+        said(600, known=3, record=one, refs=(two,)),
+    ]))  # fmt: skip
+    head, jurisdiction = case_key("us-xx-riverton", one), "us-xx-riverton"
+    for asked in ("HI-1", "hi-1", two, case_key(jurisdiction, two)):
+        assert at(settings, asked, 2).records == (two,), asked
+        with pytest.raises(NotFound, match="known then"):
+            at(settings, asked, 1)
+    for asked in ("SR-1", "sr-1", one, head):
+        assert at(settings, asked, 2).records == (one,), asked
     book.close()
 
 

@@ -17,7 +17,7 @@ from crosstown.casebook.schema import SAYS, VERSION
 from crosstown.casebook.store import Store
 from crosstown.erasure.erasures import Key
 from crosstown.errors import NotFound, Unavailable
-from crosstown.event.identity import slug
+from crosstown.event.identity import case_key, slug
 from crosstown.registry.read_back import read_timeline
 from crosstown.settings import Settings
 
@@ -261,8 +261,7 @@ class Lookup:
         """
         erasures = erasures_of(self._db, key)
         versions = as_of.history(self._db, found.jurisdiction, found.records, until, window_of)
-        mine = [r for r in found.records if asked in (r, r.split("/", 2)[2])] or list(found.records)
-        for record in sorted(mine, key=lambda one: (one != found.record, one)):
+        for record in sorted(_meant(found, asked), key=lambda one: (one != found.record, one)):
             then = as_of.case_at(versions, found.jurisdiction, record, window_of, erasures.erased)
             if then is not None:
                 case_id, head, case = then
@@ -353,6 +352,19 @@ class Lookup:
     def stats(self, now: int) -> dict[str, Any]:
         """The figures of the whole casebook; what is late or lost is so at `now` (microseconds)."""
         return figures(self._db, now)
+
+
+def _meant(found: Found, asked: str) -> list[str]:
+    """The records of a case by which it was asked for, as `case` finds it; all where by none of them."""
+    number = {record: record.split("/", 2)[2] for record in found.records}
+    for mine in (
+        [r for r in number if asked == case_key(found.jurisdiction, r) != found.case_id],
+        [r for r in number if asked in (r, number[r])],
+        [r for r in number if asked.lower() == number[r].lower()],
+    ):
+        if mine:
+            return mine
+    return list(number)
 
 
 def _literal(text: str) -> str:
