@@ -24,7 +24,7 @@ from pydantic import SecretStr
 from riverton_said import REPOSITORY, sayings
 
 from crosstown.casebook.casebook import Casebook, Row, connect
-from crosstown.casebook.lookup import Found, Lookup
+from crosstown.casebook.lookup import Found, Lookup, Pointer
 from crosstown.casebook.schema import VIEWS
 from crosstown.casebook.store import Store
 from crosstown.cases.cases import City
@@ -240,9 +240,10 @@ def test_registry_that_is_away_leaves_half_a_batch(make: Make, riverton: list[Ro
 def said(minute: int, *, known: int, via: str = "batch", **more: Any) -> Envelope:
     record = more.pop("record", "riverton-311/request/1")
     return Envelope(
-        event_id=event_id(record, "request.opened"), agency="riverton-311", record=record,
-        type="request.opened", step=more.pop("step", "REPORTED"), occurred_at=minute * 60_000_000,
-        jurisdiction="us-xx-riverton", known_at=known, via=via, **more,
+        event_id=event_id(record, "request.opened"), agency=more.pop("agency", "riverton-311"),
+        record=record, type="request.opened", step=more.pop("step", "REPORTED"),
+        occurred_at=minute * 60_000_000, jurisdiction=more.pop("jurisdiction", "us-xx-riverton"),
+        known_at=known, via=via, **more,
     )  # fmt: skip
 
 
@@ -289,6 +290,33 @@ def test_a_number_typed_otherwise_shows_another_records_past(make: Make) -> None
             at(settings, asked, 1)
     for asked in ("SR-1", "sr-1", one, head):
         assert at(settings, asked, 2).records == (one,), asked
+    book.close()
+
+
+def test_yesterdays_case_points_to_a_case_of_today(make: Make) -> None:
+    settings = make()
+    book = writer(settings)
+    one, two = "riverton-311/request/SR-1", "riverton-housing/inspection/HI-1"
+    far, never = "eastvale-311/request/E-1", "riverton-311/request/never"
+    book.apply([
+        *log([said(600, known=1, record=one, refs=(two, far, never)),
+              said(601, known=2, record=two)]),
+        *(replace(row, partition=1) for row in log([
+            said(602, known=3, record=far, agency="eastvale-311", jurisdiction="us-xx-eastvale"),
+        ])),
+    ])  # fmt: skip
+    east = case_key("us-xx-eastvale", far)
+    lost = {name: Pointer(name, one, "", "") for name in (two, far, never)}
+    there = Pointer(far, one, "us-xx-eastvale", east)
+    for until, pointers in (
+        (1, (lost[two], lost[far], lost[never])),
+        (2, (lost[far], lost[never])),
+        (3, (there, lost[never])),
+    ):  # fmt: skip
+        assert at(settings, "SR-1", until).pointers == pointers, until
+    lookup = Lookup(settings)
+    assert lookup.case("SR-1").pointers == (there, lost[never])
+    lookup.close()
     book.close()
 
 
