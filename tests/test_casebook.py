@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import postgres
+import psycopg
 import pytest
 from chaos import until
 from installation import Installation, Said, call, line
@@ -308,12 +309,12 @@ def test_yesterdays_case_points_to_a_case_of_today(make: Make) -> None:
     east = case_key("us-xx-eastvale", far)
     lost = {name: Pointer(name, one, "", "") for name in (two, far, never)}
     there = Pointer(far, one, "us-xx-eastvale", east)
-    for until, pointers in (
+    for moment, pointers in (
         (1, (lost[two], lost[far], lost[never])),
         (2, (lost[far], lost[never])),
         (3, (there, lost[never])),
     ):  # fmt: skip
-        assert at(settings, "SR-1", until).pointers == pointers, until
+        assert at(settings, "SR-1", moment).pointers == pointers, moment
     lookup = Lookup(settings)
     assert lookup.case("SR-1").pointers == (there, lost[never])
     lookup.close()
@@ -446,6 +447,72 @@ def test_two_programs_write_to_one_database(server: postgres.Server, tmp_path: P
     with pytest.raises(Unavailable, match="another casebook program"):
         writer(settings)
     first.close()
+    writer(settings).close()
+
+
+@pytest.fixture
+def analysed(server: postgres.Server, tmp_path: Path) -> Iterator[tuple[Settings, postgres.Server]]:
+    """A casebook with a row that an analyst may read, who has a table of their own beside it."""
+    settings = Settings(home=tmp_path, casebook=SecretStr(server.database()))
+    book = writer(settings)
+    book.apply([Row("accepted", 0, 0, *accepted(said(600, known=1)))])
+    book.close()
+    server.run('drop role if exists "An alyst"', 'create role "An alyst" login')
+    by_owner(
+        settings, 'grant usage on schema crosstown to "An alyst"',
+        'grant select on cases, versions to "An alyst" with grant option',
+        "grant select on lag to public", "create table theirs as select 1 as one",
+    )  # fmt: skip
+    yield settings, server
+    by_owner(settings, "drop schema crosstown cascade")
+
+
+def by_owner(settings: Settings, *statements: str) -> list[Any]:
+    """Statements of the account that the casebook has; what the last of them gave."""
+    assert settings.casebook is not None
+    with psycopg.connect(settings.casebook.get_secret_value(), autocommit=True) as db:
+        db.execute("set search_path = crosstown")
+        for statement in statements:
+            found = db.execute(statement.encode())
+        return found.fetchall() if found.description else []
+
+
+def may_read(settings: Settings, *views: str) -> list[bool]:
+    return [
+        by_owner(settings, f"select has_table_privilege('An alyst', '{view}', 'select with grant option'),"
+                 f" has_table_privilege('An alyst', '{view}', 'select')")[0][view == "lag"]
+        for view in views
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [None, 4])
+def test_an_analyst_is_locked_out_by_the_next_version(
+    analysed: tuple[Settings, postgres.Server], version: int | None
+) -> None:
+    settings, _ = analysed
+    if version:
+        by_owner(settings, f"update raw_about set value = '{version}' where key = 'version'")  # noqa: S608
+    again = writer(settings, "one" if version else "another, after a rebuild")
+    assert again.offsets() == {}
+    again.close()
+    assert not any(shown(settings).values())
+    assert may_read(settings, "cases", "versions", "lag") == [True] * 3
+    assert may_read(settings, "payloads") == [False]
+    assert by_owner(settings, "select one from theirs") == [(1,)]
+
+
+def test_an_analysts_view_holds_the_casebook_up_for_ever(
+    analysed: tuple[Settings, postgres.Server],
+) -> None:
+    settings, _ = analysed
+    by_owner(settings, "create view public.mine as select count(*) from crosstown.versions")
+    writer(settings, "another, after a rebuild").close()
+    assert by_owner(settings, "select * from public.mine") == [(0,)]
+    by_owner(settings, "update raw_about set value = '4' where key = 'version'")
+    with pytest.raises(Stop, match=r"view public\.mine depends on view versions") as caught:
+        writer(settings)
+    assert "drop it" in caught.value.mend
+    by_owner(settings, "drop view public.mine")
     writer(settings).close()
 
 
