@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import postgres
+import psycopg
 import pytest
 from chaos import until
 from installation import Installation, Said, call, line
@@ -24,13 +25,13 @@ from pydantic import SecretStr
 from riverton_said import REPOSITORY, sayings
 
 from crosstown.casebook.casebook import Casebook, Row, connect
-from crosstown.casebook.lookup import Lookup
+from crosstown.casebook.lookup import Found, Lookup, Pointer
 from crosstown.casebook.schema import VIEWS
 from crosstown.casebook.store import Store
 from crosstown.cases.cases import City
 from crosstown.cases.timeline import message_bytes
 from crosstown.erasure.erasures import Key
-from crosstown.errors import CrosstownError, Stop, Unavailable
+from crosstown.errors import CrosstownError, NotFound, Stop, Unavailable
 from crosstown.event.envelope import (  # fmt: skip
     Envelope,
     content_hash,
@@ -240,9 +241,10 @@ def test_registry_that_is_away_leaves_half_a_batch(make: Make, riverton: list[Ro
 def said(minute: int, *, known: int, via: str = "batch", **more: Any) -> Envelope:
     record = more.pop("record", "riverton-311/request/1")
     return Envelope(
-        event_id=event_id(record, "request.opened"), agency="riverton-311", record=record,
-        type="request.opened", step=more.pop("step", "REPORTED"), occurred_at=minute * 60_000_000,
-        jurisdiction="us-xx-riverton", known_at=known, via=via, **more,
+        event_id=event_id(record, "request.opened"), agency=more.pop("agency", "riverton-311"),
+        record=record, type="request.opened", step=more.pop("step", "REPORTED"),
+        occurred_at=minute * 60_000_000, jurisdiction=more.pop("jurisdiction", "us-xx-riverton"),
+        known_at=known, via=via, **more,
     )  # fmt: skip
 
 
@@ -261,6 +263,60 @@ def test_flip_flop_ends_at_the_wrong_time(make: Make) -> None:
     book.apply([Row("accepted", 0, 9, *accepted(replace(story[0], step="WITHDRAWN", known_at=4)))])
     assert len(list(lookup.sql("select * from events"))) == 1, "withdrawn: only the names are left"
     assert len(list(lookup.sql("select * from versions"))) == 5
+    lookup.close()
+    book.close()
+
+
+def at(settings: Settings, asked: str, until: int) -> Found:
+    """A case that is asked for as it was known at `until`."""
+    lookup = Lookup(settings)
+    try:
+        return lookup.at(lookup.case(asked), asked, until, REPOSITORY.window, KEY)
+    finally:
+        lookup.close()
+
+
+def test_a_number_typed_otherwise_shows_another_records_past(make: Make) -> None:
+    settings = make()
+    book = writer(settings)
+    one, two = "riverton-311/request/SR-1", "riverton-housing/inspection/HI-1"
+    book.apply(log([
+        said(600, known=1, record=one), said(601, known=2, record=two),
+        said(600, known=3, record=one, refs=(two,)),
+    ]))  # fmt: skip
+    head, jurisdiction = case_key("us-xx-riverton", one), "us-xx-riverton"
+    for asked in ("HI-1", "hi-1", two, case_key(jurisdiction, two)):
+        assert at(settings, asked, 2).records == (two,), asked
+        with pytest.raises(NotFound, match="known then"):
+            at(settings, asked, 1)
+    for asked in ("SR-1", "sr-1", one, head):
+        assert at(settings, asked, 2).records == (one,), asked
+    book.close()
+
+
+def test_yesterdays_case_points_to_a_case_of_today(make: Make) -> None:
+    settings = make()
+    book = writer(settings)
+    one, two = "riverton-311/request/SR-1", "riverton-housing/inspection/HI-1"
+    far, never = "eastvale-311/request/E-1", "riverton-311/request/never"
+    book.apply([
+        *log([said(600, known=1, record=one, refs=(two, far, never)),
+              said(601, known=2, record=two)]),
+        *(replace(row, partition=1) for row in log([
+            said(602, known=3, record=far, agency="eastvale-311", jurisdiction="us-xx-eastvale"),
+        ])),
+    ])  # fmt: skip
+    east = case_key("us-xx-eastvale", far)
+    lost = {name: Pointer(name, one, "", "") for name in (two, far, never)}
+    there = Pointer(far, one, "us-xx-eastvale", east)
+    for moment, pointers in (
+        (1, (lost[two], lost[far], lost[never])),
+        (2, (lost[far], lost[never])),
+        (3, (there, lost[never])),
+    ):  # fmt: skip
+        assert at(settings, "SR-1", moment).pointers == pointers, moment
+    lookup = Lookup(settings)
+    assert lookup.case("SR-1").pointers == (there, lost[never])
     lookup.close()
     book.close()
 
@@ -299,6 +355,22 @@ def test_erased_words_stay_in_a_table(make: Make) -> None:
     if settings.casebook is None:
         for file in settings.home.glob("casebook.sqlite*"):
             assert CANARY.encode() not in file.read_bytes(), file.name
+    book.close()
+
+
+def test_dead_letter_with_a_nul_in_it_holds_the_casebook_up_for_ever(make: Make) -> None:
+    settings = make()
+    letter = {
+        "reason": "reserved\0", "detail": "link.\0x", "topic": "events.\0x", "partition": 0,
+        "offset": 7, "produced_at": 1, "key": None, "value": None, "headers": [],
+    }  # fmt: skip
+    value = own_values("dead-letters", settings, Endpoints("", "")).encode(letter)
+    book = writer(settings)
+    book.apply([Row("dead-letters", 0, 0, b"events.\0x/0/7", value)])
+    (shown_as,) = shown(settings)["dead_letters"]
+    assert "'reason': 'reserved', 'detail': 'link.x', 'topic': 'events.x'" in shown_as
+    book.apply([Row("dead-letters", 0, 1, b"events.\0x/0/7", None)])
+    assert not shown(settings)["dead_letters"]
     book.close()
 
 
@@ -375,6 +447,72 @@ def test_two_programs_write_to_one_database(server: postgres.Server, tmp_path: P
     with pytest.raises(Unavailable, match="another casebook program"):
         writer(settings)
     first.close()
+    writer(settings).close()
+
+
+@pytest.fixture
+def analysed(server: postgres.Server, tmp_path: Path) -> Iterator[tuple[Settings, postgres.Server]]:
+    """A casebook with a row that an analyst may read, who has a table of their own beside it."""
+    settings = Settings(home=tmp_path, casebook=SecretStr(server.database()))
+    book = writer(settings)
+    book.apply([Row("accepted", 0, 0, *accepted(said(600, known=1)))])
+    book.close()
+    server.run('drop role if exists "An alyst"', 'create role "An alyst" login')
+    by_owner(
+        settings, 'grant usage on schema crosstown to "An alyst"',
+        'grant select on cases, versions to "An alyst" with grant option',
+        "grant select on lag to public", "create table theirs as select 1 as one",
+    )  # fmt: skip
+    yield settings, server
+    by_owner(settings, "drop schema crosstown cascade")
+
+
+def by_owner(settings: Settings, *statements: str) -> list[Any]:
+    """Statements of the account that the casebook has; what the last of them gave."""
+    assert settings.casebook is not None
+    with psycopg.connect(settings.casebook.get_secret_value(), autocommit=True) as db:
+        db.execute("set search_path = crosstown")
+        for statement in statements:
+            found = db.execute(statement.encode())
+        return found.fetchall() if found.description else []
+
+
+def may_read(settings: Settings, *views: str) -> list[bool]:
+    return [
+        by_owner(settings, f"select has_table_privilege('An alyst', '{view}', 'select with grant option'),"
+                 f" has_table_privilege('An alyst', '{view}', 'select')")[0][view == "lag"]
+        for view in views
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("version", [None, 4])
+def test_an_analyst_is_locked_out_by_the_next_version(
+    analysed: tuple[Settings, postgres.Server], version: int | None
+) -> None:
+    settings, _ = analysed
+    if version:
+        by_owner(settings, f"update raw_about set value = '{version}' where key = 'version'")  # noqa: S608
+    again = writer(settings, "one" if version else "another, after a rebuild")
+    assert again.offsets() == {}
+    again.close()
+    assert not any(shown(settings).values())
+    assert may_read(settings, "cases", "versions", "lag") == [True] * 3
+    assert may_read(settings, "payloads") == [False]
+    assert by_owner(settings, "select one from theirs") == [(1,)]
+
+
+def test_an_analysts_view_holds_the_casebook_up_for_ever(
+    analysed: tuple[Settings, postgres.Server],
+) -> None:
+    settings, _ = analysed
+    by_owner(settings, "create view public.mine as select count(*) from crosstown.versions")
+    writer(settings, "another, after a rebuild").close()
+    assert by_owner(settings, "select * from public.mine") == [(0,)]
+    by_owner(settings, "update raw_about set value = '4' where key = 'version'")
+    with pytest.raises(Stop, match=r"view public\.mine depends on view versions") as caught:
+        writer(settings)
+    assert "drop it" in caught.value.mend
+    by_owner(settings, "drop view public.mine")
     writer(settings).close()
 
 

@@ -20,10 +20,15 @@ from installation import Said as Answer
 from jsonschema import Draft202012Validator
 
 from crosstown.avro.codec import frame
+from crosstown.casebook.casebook import Casebook
+from crosstown.casebook.store import Sqlite
 from crosstown.completeness.counted import CONTRACT, Count, count_of
 from crosstown.completeness.flow import Flow, Message, Slot, source_differences
+from crosstown.completeness.known import Known
+from crosstown.completeness.published import Published
 from crosstown.contracts.checked import Checker
 from crosstown.contracts.repository import Repository
+from crosstown.erasure.erasures import Erasures, Key
 from crosstown.errors import Refused
 from crosstown.event.cloudevents import CloudEvent, events
 from crosstown.gateway.judge import Judge
@@ -198,6 +203,27 @@ def test_erased_record_counts_as_lost(installation: Installation, tmp_path: Path
     assert row["erased"] == (not row["cut"]), "named, until the topic is cut off behind it"
     assert row["complete"]
     assert number not in json.dumps(row)
+
+
+def test_what_people_said_of_an_erased_record_counts_as_lost(tmp_path: Path) -> None:
+    key, hashed = Key(b"a key"), "riverton-housing/erasure/" + Key(b"a key").name(inspection("1"))
+    erasures = Erasures(key)
+    erasures.say({"record": hashed, "type": "record.erased", "step": "OTHER", "flags": []}, b"", 1)
+    db = Sqlite(tmp_path / "casebook.sqlite", read_only=False)
+    Casebook(db, "one", Reading(lambda _id: '"bytes"'), key)
+    slot = Slot("2025-03-09", "any/links", "riverton-housing")
+    found = Known(db, erasures).states([
+        Published(Message(slot, "riverton-housing/link/1", "e1", "t/0/0"), kind, refs,
+                  f"e1:1:{'0' * 64}:hand".encode(), b"", "", under_way=False)
+        for kind, refs in (
+            ("link.apart", (inspection("1"),)),
+            ("link.asserted", (inspection("2"), inspection("1"))),
+            ("link.apart", (inspection("2"),)),
+            ("note.added", (inspection("1"),)),
+        )
+    ])  # fmt: skip
+    assert [state for state, _ in found] == ["erased", "erased", "not-accepted", "not-accepted"]
+    db.close()
 
 
 def say(home: Installation, *counts: Count) -> None:

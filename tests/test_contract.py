@@ -230,6 +230,15 @@ def test_one_agency_speaks_for_another(repository: Repository, folder: Path) -> 
         repository.contracts["boston-311/requests"].topic("youthline")
 
 
+def test_a_type_that_nobody_may_use_writes_bytes_that_no_text_holds(repository: Repository) -> None:
+    body = json.loads((SHIPPED / "examples" / "any" / "events.v1.visit.json").read_text("utf-8"))
+    with pytest.raises(Refused, match="reserved-type") as caught:
+        repository.contracts["any/events"].envelope(
+            {**body, "type": "link.\0x"}, body["agency"], AT, "event"
+        )
+    assert str(caught.value).isprintable()
+
+
 def test_a_topic_finds_the_wrong_contract(folder: Path) -> None:
     shutil.copytree(folder / "waterworks", folder / "any")
     repository = Repository.load(folder)

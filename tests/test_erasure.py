@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any
 
+import fastavro
 import pytest
 from chaos import until
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from installation import Installation, call, line
 
+from crosstown.avro.codec import frame
 from crosstown.backbone import kafka
-from crosstown.erasure.elsewhere import _RECORD
-from crosstown.home import Home
+from crosstown.contracts.repository import Repository
+from crosstown.erasure.elsewhere import _RECORD, names_in
+from crosstown.erasure.forgetting import is_of
+from crosstown.errors import Refused
+from crosstown.formats import plain
+from crosstown.home import Endpoints, Home
+from crosstown.registry.own_values import own_values
+from crosstown.registry.read_back import Reading
+from crosstown.settings import Settings
 
 CANARY = "Quillfeather7Q9"
 RECORD = f"xx-county-health/visit/{CANARY}"
@@ -175,3 +188,83 @@ def test_a_megabyte_of_one_letter_holds_the_eraser_up_for_hours() -> None:
         long = hostile * (1_000_000 // len(hostile))
         assert record in _RECORD.findall(f'{long} {{"record": "{record}"}}')
     assert _RECORD.findall("x" * 1_000_000) == []
+
+
+EXAMPLES = Path(__file__).parents[1] / "schemas" / "examples" / "any"
+
+
+def avro(schema: str, fields: Mapping[str, Any]) -> bytes:
+    """A message in the wire format, times as plain longs."""
+    body = BytesIO()
+    fastavro.schemaless_writer(body, fastavro.parse_schema(plain(json.loads(schema))), fields)
+    return frame(1, body.getvalue())
+
+
+@pytest.mark.parametrize("kind", ["apart", "asserted"])
+def test_what_people_said_of_an_erased_record_stays_in_their_topic(kind: str) -> None:
+    repository = Repository.load()
+    schema = repository.contracts["any/links"].schema_text
+    said = json.loads((EXAMPLES / f"links.v1.{kind}.json").read_text("utf-8"))
+    topic = f"events.{said['agency']}.links"
+    found = names_in(topic, b"k", avro(schema, said), repository, Reading(lambda _id: schema))
+    assert found == {said["record"], *said["records"]}
+
+
+def test_a_record_goes_because_another_that_stays_names_it() -> None:
+    repository = Repository.load()
+    schema = repository.contracts["any/events"].schema_text
+    said = json.loads((EXAMPLES / "events.v1.visit.json").read_text("utf-8"))
+    said["refs"] = [OTHER]
+    topic = f"events.{said['agency']}.events"
+    found = names_in(topic, b"k", avro(schema, said), repository, Reading(lambda _id: schema))
+    assert found == {said["record"]}
+
+
+TEXTS = json.dumps({"type": "record", "name": "Row", "fields": [
+    {"name": name, "type": "string"} for name in "abc"
+]})  # fmt: skip
+"""Three texts, each between bytes that are lengths: 24 to 28 characters are a digit, 33 or more a letter."""
+
+
+def nothing_opens(_id: int) -> str:
+    raise Refused("unknown-schema", "there is none")
+
+
+def letter(value: bytes | None, key: bytes | None = None) -> bytes:
+    return own_values("dead-letters", Settings(), Endpoints("", "")).encode({
+        "reason": "schema", "detail": "", "topic": "events.x", "partition": 0, "offset": 7,
+        "produced_at": 1, "key": key, "value": value, "headers": [],
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("opens", [True, False])
+@pytest.mark.parametrize(
+    "record", ["riverton-311/request/SR-1017", "a/b/SR-1017", f"a/b/{'N' * 33}", f"a/b/{'N' * 70}"]
+)
+def test_an_avro_dead_letter_of_an_erased_record_stays(record: str, *, opens: bool) -> None:
+    reading = Reading(lambda _id: TEXTS if opens else nothing_opens(_id))
+    for name in (record, record.split("/", 2)[2]):
+        for last in ("x" * 26, "y" * 40, ""):
+            value = avro(TEXTS, {"a": "z" * 40, "b": name, "c": last})
+            assert is_of(letter(value), record, reading)
+            assert is_of(letter(b"garbage", name.encode()), record, reading)
+            assert is_of(letter(f"{name},1\n".encode()), record, reading)
+        if opens:
+            whole = avro(TEXTS, {"a": "x", "b": f"as {name}", "c": "y" * 40})
+            assert is_of(letter(whole), record, reading)
+
+
+@pytest.mark.parametrize("opens", [True, False])
+@pytest.mark.parametrize(
+    "record", ["a/b/SR-14", "a/b/SR-101", f"riverton/b/{'7' * 16}", f"a/b/{'7' * 24}"]
+)
+def test_an_erasure_takes_the_letter_of_a_longer_number(record: str, *, opens: bool) -> None:
+    reading = Reading(lambda _id: TEXTS if opens else nothing_opens(_id))
+    number = record.split("/", 2)[2]
+    for other in (f"{record}7", f"{number}7", f"7{number}", f"{number}x"):
+        for text in (other, f'{{"no": "{other}"}}', f"1,\n{other},2", f"a {other} b"):
+            assert not is_of(letter(text.encode(), other.encode()), record, reading), text
+        value = avro(TEXTS, {"a": "x" * 26, "b": other, "c": "y" * 26})
+        assert not is_of(letter(value), record, reading), other
+    assert not is_of(b"what others wrote", record, reading)
+    assert not is_of(letter(None), record, reading)

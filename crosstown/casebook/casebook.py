@@ -1,8 +1,8 @@
 """The casebook: `accepted`, `timelines` and `dead-letters` as SQL, for the command line and analysts.
 
 Its offsets are written in the same SQL transaction as what they stand behind, so every message has
-its effect once. A casebook of another cluster's log, or with other tables, is thrown away and read
-anew. A message without value takes away what stood under its key. Source: docs/decisions/0011.
+its effect once. A casebook of another cluster's log is emptied, one with other tables thrown away, and
+read anew. A message without value takes away what stood under its key. Source: docs/decisions/0011.
 """
 
 from __future__ import annotations
@@ -218,26 +218,38 @@ class Casebook:
         about = {row["key"]: row["value"] for row in db.rows("select key, value from raw_about")} \
             if "raw_about" in there else {}  # fmt: skip
         version = int(about.get("version", VERSION))
+        ours = there if old else {one for one in there if one in VIEWS or one.startswith("raw_")}
         if version > VERSION:
             raise Stop(f"{db.name} was written by a newer Crosstown",
                        mend="use that one, or move it away")  # fmt: skip
         if about.get("cluster") == cluster and version == VERSION and not old:
             return
-        if there:
+        if ours:
             why = "other tables" if old or version < VERSION else "another cluster's log"
             log.warning("%s holds %s: everything is read anew from the topics", db.name, why)
         with db.transaction():
-            views = set() if old else there & set(VIEWS)
-            for view in views:
-                db.run(f"drop view {view}")
-            for table in there - views:
-                db.run(f'drop table "{table}"')
-            for statement in TABLES.split(";\n"):
-                db.run(filled(statement, db.words))
-            for name, select in VIEWS.items():
-                db.run(f"create view {name} as {filled(select, db.words)}")
+            if about and version == VERSION:
+                for table in ours - VIEWS.keys():
+                    db.run(filled(f"{{empty:{table}}}", db.words))
+            else:
+                self._make(ours, ours & VIEWS.keys() if not old else set())
             self._upsert("raw_about", 1, ("key", "value"),
                          [("version", str(VERSION)), ("cluster", cluster)])  # fmt: skip
+
+    def _make(self, ours: set[str], views: set[str]) -> None:
+        """Tables and views in the place of those that are there; what was granted stays granted."""
+        db = self._db
+        granted = db.grants()
+        for view in views:
+            db.run(f"drop view {view}")
+        for table in ours - views:
+            db.run(f'drop table "{table}"')
+        for statement in TABLES.split(";\n"):
+            db.run(filled(statement, db.words))
+        for name, select in VIEWS.items():
+            db.run(f"create view {name} as {filled(select, db.words)}")
+        for grant in granted:
+            db.run(grant)
 
 
 _OF_CASE: Final = (
@@ -376,16 +388,21 @@ def _take_timeline(row: Row, batch: _Batch, reading: Reading) -> None:
 
 
 def _take_letter(row: Row, batch: _Batch) -> None:
-    key = (row.key or b"").decode("utf-8", "replace")
+    key = _text((row.key or b"").decode("utf-8", "replace"))
     if row.value is None:
         batch.dead_letter_keys.append(key)
         batch.letters = [one for one in batch.letters if one[2] != key]
         return
     said = read_letter(row.value)
     batch.letters.append((
-        row.partition, row.offset, key, said["reason"], said["detail"], said["topic"],
-        said["partition"], said["offset"], said["produced_at"],
+        row.partition, row.offset, key, _text(said["reason"]), _text(said["detail"]),
+        _text(said["topic"]), said["partition"], said["offset"], said["produced_at"],
     ))  # fmt: skip
+
+
+def _text(said: str) -> str:
+    """A text as PostgreSQL takes it: none holds a NUL."""
+    return said.replace("\0", "")
 
 
 def _unreadable(row: Row, error: Exception) -> Iterator[tuple[Any, ...]]:
@@ -396,7 +413,7 @@ def _unreadable(row: Row, error: Exception) -> Iterator[tuple[Any, ...]]:
     why = f"{type(error).__name__}: {error}"
     log.warning("%s/%d/%d is passed over: %s", row.topic, row.partition, row.offset, why)
     if row.topic == "dead-letters":
-        yield (row.partition, row.offset, "", "not-a-dead-letter", why[:2_000].replace("\0", ""),
+        yield (row.partition, row.offset, "", "not-a-dead-letter", _text(why[:2_000]),
                row.topic, row.partition, row.offset, 0)  # fmt: skip
 
 

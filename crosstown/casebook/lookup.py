@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
 from crosstown.casebook import as_of
@@ -17,7 +18,7 @@ from crosstown.casebook.schema import SAYS, VERSION
 from crosstown.casebook.store import Store
 from crosstown.erasure.erasures import Key
 from crosstown.errors import NotFound, Unavailable
-from crosstown.event.identity import slug
+from crosstown.event.identity import case_key, slug
 from crosstown.registry.read_back import read_timeline
 from crosstown.settings import Settings
 
@@ -237,7 +238,8 @@ class Lookup:
         case = read_timeline(bytes(row["body"]))["case"]
         rows = self._db.rows("select record from raw_records where case_id = ?", (case_id,))
         records = tuple(sorted(one["record"] for one in rows))
-        pointers = tuple(self.pointers(row["jurisdiction"], case["entries"], set(records)))
+        elsewhere = partial(self._elsewhere, row["jurisdiction"])
+        pointers = tuple(_pointers(case["entries"], records, elsewhere))
         return Found(
             case_id, row["jurisdiction"], row["record"], row["version"], case, records, pointers,
             frozenset(self._corrected(case_id)),
@@ -261,8 +263,18 @@ class Lookup:
         """
         erasures = erasures_of(self._db, key)
         versions = as_of.history(self._db, found.jurisdiction, found.records, until, window_of)
-        mine = [r for r in found.records if asked in (r, r.split("/", 2)[2])] or list(found.records)
-        for record in sorted(mine, key=lambda one: (one != found.record, one)):
+
+        def elsewhere(ref: str) -> Iterator[tuple[str, str, bool]]:
+            rows = self._db.rows("select distinct jurisdiction from raw_versions where record = ?"
+                                 " and known_at <= ?", (ref, until))  # fmt: skip
+            said_in = {row["jurisdiction"] for row in rows}
+            for one in sorted(said_in, key=lambda j: (j != found.jurisdiction, j)):
+                around = as_of.history(self._db, one, [ref], until, window_of)
+                then = as_of.case_at(around, one, ref, window_of, erasures.erased)
+                if then is not None:
+                    yield one, then[0], one == found.jurisdiction
+
+        for record in sorted(_meant(found, asked), key=lambda one: (one != found.record, one)):
             then = as_of.case_at(versions, found.jurisdiction, record, window_of, erasures.erased)
             if then is not None:
                 case_id, head, case = then
@@ -272,33 +284,21 @@ class Lookup:
                     contents.setdefault(one["event_id"], set()).add(one["content"])
                 return Found(
                     case_id, found.jurisdiction, head, 0, case, records,
-                    tuple(self.pointers(found.jurisdiction, case["entries"], set(records))),
+                    tuple(one for one in _pointers(case["entries"], records, elsewhere)
+                          if one.case_id != case_id),
                     frozenset(event for event, said in contents.items() if len(said) > 1), until,
                 )  # fmt: skip
         raise NotFound(f"nothing of {asked!r} was known then",
                        mend="ask for a later moment; crosstown case shows when each entry was known")  # fmt: skip
 
-    def pointers(
-        self, jurisdiction: str, entries: list[dict[str, Any]], records: set[str]
-    ) -> Iterator[Pointer]:
-        """The records that these entries name and that are in no way in their case."""
-        seen: set[str] = set()
-        for entry in entries:
-            for ref in entry["refs"]:
-                if ref in records or ref in seen:
-                    continue
-                seen.add(ref)
-                elsewhere = self._db.rows(
-                    "select jurisdiction, case_id from raw_records where record = ?"
-                    " and case_id <> '' order by case when jurisdiction = ? then 0 else 1 end,"
-                    " jurisdiction",
-                    (ref, jurisdiction),
-                )
-                if not elsewhere:
-                    yield Pointer(ref, entry["record"], "", "")
-                for row in elsewhere:
-                    here = row["jurisdiction"] == jurisdiction
-                    yield Pointer(ref, entry["record"], row["jurisdiction"], row["case_id"], here)
+    def _elsewhere(self, jurisdiction: str, ref: str) -> Iterator[tuple[str, str, bool]]:
+        """The cases that a record is in now: jurisdiction, case id, whether it is this jurisdiction."""
+        for row in self._db.rows(
+            "select jurisdiction, case_id from raw_records where record = ? and case_id <> ''"
+            " order by case when jurisdiction = ? then 0 else 1 end, jurisdiction",
+            (ref, jurisdiction),
+        ):
+            yield row["jurisdiction"], row["case_id"], row["jurisdiction"] == jurisdiction
 
     def cases(
         self, *, agencies: int = 1, at_most: int = 0, place: str = "", written: str = "",
@@ -353,6 +353,37 @@ class Lookup:
     def stats(self, now: int) -> dict[str, Any]:
         """The figures of the whole casebook; what is late or lost is so at `now` (microseconds)."""
         return figures(self._db, now)
+
+
+def _pointers(
+    entries: list[dict[str, Any]], records: Collection[str],
+    elsewhere: Callable[[str], Iterable[tuple[str, str, bool]]],
+) -> Iterator[Pointer]:  # fmt: skip
+    """The records that these entries name and that are in no way in their case."""
+    seen = set(records)
+    for entry in entries:
+        for ref in entry["refs"]:
+            if ref in seen:
+                continue
+            seen.add(ref)
+            cases = list(elsewhere(ref))
+            if not cases:
+                yield Pointer(ref, entry["record"], "", "")
+            for jurisdiction, case_id, here in cases:
+                yield Pointer(ref, entry["record"], jurisdiction, case_id, here)
+
+
+def _meant(found: Found, asked: str) -> list[str]:
+    """The records of a case by which it was asked for, as `case` finds it; all where by none of them."""
+    number = {record: record.split("/", 2)[2] for record in found.records}
+    for mine in (
+        [r for r in number if asked == case_key(found.jurisdiction, r) != found.case_id],
+        [r for r in number if asked in (r, number[r])],
+        [r for r in number if asked.lower() == number[r].lower()],
+    ):
+        if mine:
+            return mine
+    return list(number)
 
 
 def _literal(text: str) -> str:

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from crosstown.casebook.schema import COUNTING
+from crosstown.casebook.schema import COUNTING, VIEWS
 from crosstown.errors import Stop, Unavailable
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Store(Protocol):
     def tables(self) -> set[str]:
         """The names of the casebook's tables and views that are there."""
 
+    def grants(self) -> list[str]:
+        """What others may do with the views, as statements that grant it again."""
+
     def tidy(self) -> None:
         """Leave nothing of deleted rows behind; outside a transaction."""
 
@@ -72,7 +75,7 @@ class Sqlite:
     """A SQLite file; readers and the writer never wait for one another."""
 
     words: Final = {
-        "int": "integer", "blob": "blob",
+        "int": "integer", "blob": "blob", "empty": "delete from {0}",
         "at": "strftime('%Y-%m-%d %H:%M:%S', {0} / 1000000, 'unixepoch')",
         "agency": "substr({0}, 1, instr({0}, '/') - 1)",
         "after_dot": "substr({0}, instr({0}, '.') + 1)",
@@ -149,6 +152,10 @@ class Sqlite:
         found = self._db.execute("select name from sqlite_master where type in ('table', 'view')")
         return {row["name"] for row in found}
 
+    def grants(self) -> list[str]:
+        """None: who may read the file may read it all."""
+        return []
+
     def tidy(self) -> None:
         """Deleted rows were overwritten; the log of changes that still has them is emptied."""
         self._db.execute("pragma wal_checkpoint(truncate)").fetchall()
@@ -176,7 +183,7 @@ class Postgres:
     """A PostgreSQL database, schema `crosstown`."""
 
     words: Final = {
-        "int": "bigint", "blob": "bytea", "at": "to_timestamp({0} / 1000000.0)",
+        "int": "bigint", "blob": "bytea", "empty": "truncate {0}", "at": "to_timestamp({0} / 1000000.0)",
         "agency": "split_part({0}, '/', 1)", "after_dot": "split_part({0}, '.', 2)",
     }  # fmt: skip
 
@@ -200,6 +207,7 @@ class Postgres:
                               mend="look at CROSSTOWN_CASEBOOK: host, database, user, password") from None  # fmt: skip
         self._db = db
         self._errors = psycopg.Error
+        self._depends = psycopg.errors.DependentObjectsStillExist
         if read_only:
             db.execute("set default_transaction_read_only = on")
             db.execute("set statement_timeout = '60s'")
@@ -270,6 +278,10 @@ class Postgres:
         )
         return {row["table_name"] for row in found}
 
+    def grants(self) -> list[str]:
+        """What others may do with the views, as statements that grant it again; columns aside."""
+        return [row["again"] for row in self.rows(_GRANTS) if row["view"] in VIEWS]
+
     def tidy(self) -> None:
         """Dead rows are removed from the tables' files."""
         for table in sorted(one for one in self.tables() if one.startswith("raw_")):
@@ -283,11 +295,21 @@ class Postgres:
     def _said(self) -> Iterator[None]:
         try:
             yield
+        except self._depends as error:
+            raise Stop(f"what others built stands on the casebook's views: {_line(error)}",
+                       mend="drop it, let the casebook start, build it again on the new views") from None  # fmt: skip
         except self._errors as error:
             raise Unavailable(f"PostgreSQL at {self.name}: {_line(error)}",
                               mend="see its log; the program tries again") from None  # fmt: skip
 
 
+_GRANTS: Final = """
+select c.relname as view, format('grant %s on %I to %s%s', a.privilege_type, c.relname,
+  case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end,
+  case when a.is_grantable then ' with grant option' else '' end) as again
+from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
+where n.nspname = 'crosstown' and c.relkind = 'v' and a.grantee <> c.relowner
+order by 1, 2"""
 _VIEWS: Final = (
     "crosstown sql without a query lists the views; docs/casebook.md has an example for each"
 )

@@ -58,7 +58,8 @@ class Known:
             return "dead", str(dead[0]["reason"])
         if one.under_way:
             return "under-way", ""
-        if self._erasures.erased(one.message.record):
+        said = {"type": one.type, "record": one.message.record, "refs": one.refs}
+        if self._erasures.concerns(said):
             return "erased", ""
         why = one.refused and f"by today's contracts it is refused: {one.refused}"
         return "not-accepted", why or "it is in neither accepted nor dead-letters"

@@ -27,9 +27,14 @@ TIMEOUT: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One message: its key and payload in `accepted` as intake makes them, or why it would refuse it."""
+    """One message: its key and payload in `accepted` as intake makes them, or why it would refuse it.
+
+    `type` and `refs` are its envelope's, empty where it is refused.
+    """
 
     message: Message
+    type: str
+    refs: tuple[str, ...]
     key: bytes
     payload: bytes
     refused: str
@@ -106,13 +111,13 @@ class Topics:
         except Refused as error:
             named = clean((raw.key() or b"").decode("utf-8", "replace")[:128])
             message = Message(Slot(day_of(stamp_of(raw)), contract, agency), named, "", at)
-            return Published(message, b"", b"", error.reason, under_way)
+            return Published(message, "", (), b"", b"", error.reason, under_way)
         envelope, end = read(accepted.body)
         size, start = read_long(accepted.body, end)
         slot = Slot(day_of(envelope.known_at), contract, agency)
         return Published(
-            Message(slot, envelope.record, envelope.event_id, at), accepted.key,
-            accepted.body[start : start + size], "", under_way,
+            Message(slot, envelope.record, envelope.event_id, at), envelope.type, envelope.refs,
+            accepted.key, accepted.body[start : start + size], "", under_way,
         )  # fmt: skip
 
     def _of(self, topic: str) -> tuple[str, str]:

@@ -248,7 +248,7 @@ class Contract:
     def _reserved(self, m: Mapped, flags: tuple[str, ...]) -> tuple[str, ...]:
         """What changes cases by word alone: only under its contract, whole, by who may; the flags."""
         if self.id != _RESERVED_FOR.get(m.type):
-            raise Refused("reserved-type", f"{m.type[:80]} is not for {self.id}", field="type",
+            raise Refused("reserved-type", f"{m.type[:80]!r} is not for {self.id}", field="type",
                           mend=f"types beginning with {' or '.join(_RESERVED)} are Crosstown's own")  # fmt: skip
         agency = self.agencies.get(m.agency)
         if m.type in KINDS:

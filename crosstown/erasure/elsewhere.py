@@ -123,19 +123,7 @@ class Elsewhere:
             self._read_to[topic, partition] = message.offset() + 1
 
     def _names(self, topic: str, key: bytes | None, value: bytes | None) -> set[str]:
-        """The records that a message may be of: by its key, its contract, the texts in it."""
-        found = set(_RECORD.findall((key or b"").decode("utf-8", "replace")))
-        fields = self._reading.fields(value)
-        if fields is None:
-            return found | set(_RECORD.findall((value or b"").decode("utf-8", "replace")))
-        known = self._contracts.for_topic(topic)
-        if known is not None:
-            try:
-                found.add(known[0].mapping(fields).record)
-            except Exception:  # noqa: BLE001 - it may be a dead letter for this very reason
-                log.debug("%s: a body that its contract can't map", topic)
-        own = fields.get("record")
-        return found | ({own} if isinstance(own, str) else set())
+        return names_in(topic, key, value, self._contracts, self._reading)
 
     def _cut_off(self, admin: AdminClient) -> None:
         """Cut the agencies' topics behind what is to go, once intake has read so far."""
@@ -173,3 +161,28 @@ class Elsewhere:
         lag = self._program.settings.erasure_hours * 3_600
         now = time.time()
         return now - self._nudged >= lag and now < erasures.latest / 1e6 + 3 * lag + 60
+
+
+def names_in(
+    topic: str, key: bytes | None, value: bytes | None, contracts: Repository, reading: Reading
+) -> set[str]:
+    """The records that a message may be of: by its key, its contract, the texts in it.
+
+    What people say of a record is of that one, too.
+    """
+    found = set(_RECORD.findall((key or b"").decode("utf-8", "replace")))
+    fields = reading.fields(value)
+    if fields is None:
+        return found | set(_RECORD.findall((value or b"").decode("utf-8", "replace")))
+    known = contracts.for_topic(topic)
+    if known is not None:
+        try:
+            mapped = known[0].mapping(fields)
+        except Exception:  # noqa: BLE001 - it may be a dead letter for this very reason
+            log.debug("%s: a body that its contract can't map", topic)
+        else:
+            found.add(mapped.record)
+            if mapped.type.startswith("link."):
+                found |= set(mapped.refs)
+    own = fields.get("record")
+    return found | ({own} if isinstance(own, str) else set())

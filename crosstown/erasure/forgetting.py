@@ -17,7 +17,10 @@ from confluent_kafka import Producer
 from crosstown.backbone import kafka
 from crosstown.backbone.sweep import messages
 from crosstown.errors import Unavailable
+from crosstown.event.envelope import zigzag
 from crosstown.home import Endpoints
+from crosstown.registry.client import Registry
+from crosstown.registry.read_back import Reading, read_letter
 from crosstown.settings import Settings
 
 
@@ -29,10 +32,39 @@ def words(record: str) -> re.Pattern[bytes]:
     >>> bool(words("a/r/SR-17").search(b'"SR-17","x"')), bool(words("a/r/SR-17").search(b"SR-177"))
     (True, False)
     """
-    number = record.split("/", 2)[2]
-    found = [record, *([number] if len(number) >= 4 else [])]
-    either = "|".join(re.escape(one) for one in found)
+    either = "|".join(re.escape(one) for one in _names(record))
     return re.compile(rf"(?<![0-9A-Za-z])(?:{either})(?![0-9A-Za-z])".encode())
+
+
+def _names(record: str) -> Iterator[str]:
+    yield record
+    number = record.split("/", 2)[2]
+    if len(number) >= 4:
+        yield number
+
+
+def is_of(letter: bytes, record: str, reading: Reading) -> bool:
+    """Whether a record is in a dead letter's bytes, or in what they are opened to.
+
+    In Avro the length of a text stands before it, and the next one's behind it, as bytes that may be
+    letters or digits. So each part is looked at alone, and of a message that no schema opens a text
+    counts that is the record's name or its number and nothing else.
+    """
+    wanted = words(record)
+    if wanted.search(letter):
+        return True
+    try:
+        said = read_letter(letter)
+    except Exception:  # noqa: BLE001 - what others wrote there
+        return False
+    value = said["value"] or b""
+    opened = reading.payload(value)
+    parts = [said["detail"].encode(), said["key"] or b"", value, (opened or "").encode(),
+             *(one["value"] or b"" for one in said["headers"])]  # fmt: skip
+    if any(map(wanted.search, parts)):
+        return True
+    texts = (zigzag(len(name)) + name for name in map(str.encode, _names(record)))
+    return opened is None and value[:1] == b"\0" and any(one in value for one in texts)
 
 
 def from_rejects(files: Iterable[Path], record: str) -> Iterator[tuple[Path, int]]:
@@ -56,7 +88,7 @@ def from_rejects(files: Iterable[Path], record: str) -> Iterator[tuple[Path, int
 
 def from_dead_letters(settings: Settings, endpoints: Endpoints, record: str) -> int:
     """Tombstones for the dead letters in whose bytes the record is; how many there were."""
-    wanted = words(record)
+    reading = Reading(Registry.at(settings, endpoints).schema)
     admin = kafka.wait_for_broker(settings, endpoints, 10)
     producer = Producer(kafka.producer(settings, endpoints))
     found = 0
@@ -65,7 +97,7 @@ def from_dead_letters(settings: Settings, endpoints: Endpoints, record: str) -> 
     ):
         for message in messages(settings, endpoints, "dead-letters", partition):
             value, key = message.value(), message.key()
-            if value is not None and key is not None and wanted.search(value):
+            if value is not None and key is not None and is_of(value, record, reading):
                 producer.produce("dead-letters", None, key, partition)
                 found += 1
     if producer.flush(30):
