@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -29,6 +30,7 @@ from cryptography.x509.oid import NameOID
 from installation import call
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
+from secured import make_secrets
 
 from crosstown import doctor
 from crosstown.cli import app
@@ -346,8 +348,10 @@ def test_cluster_that_does_not_answer_is_a_stack_trace(home: Path) -> None:
 
 
 @contextmanager
-def answering(body: bytes, status: int = 200, off: float = 0) -> Iterator[str]:
-    """What answers like a registry whose clock is off by so many seconds."""
+def answering(
+    body: bytes, status: int = 200, off: float = 0, secrets: Path | None = None
+) -> Iterator[str]:
+    """What answers like a registry whose clock is off by so many seconds; `secrets` has its certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         def date_time_string(self, timestamp: float | None = None) -> str:
@@ -363,8 +367,12 @@ def answering(body: bytes, status: int = 200, off: float = 0) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if secrets:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(secrets / "registry.crt", secrets / "registry.key")
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if secrets else ''}://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
@@ -413,6 +421,18 @@ def test_something_else_answers_as_a_registry(
 ) -> None:
     with answering(body, status) as url:
         assert said in one(Settings(home=home, bootstrap=NOWHERE, registry=url), "registry").cause
+
+
+def test_healthy_registry_with_a_certificate_of_our_own_authority_is_called_down(
+    home: Path, tmp_path: Path
+) -> None:
+    make_secrets(tmp_path / "secrets", "registry")
+    with answering(b"[]", off=600, secrets=tmp_path / "secrets") as url:
+        unknown = Settings(home=home, bootstrap=NOWHERE, registry=url)
+        known = unknown.model_copy(update={"ca": tmp_path / "secrets" / "ca.pem"})
+        assert "certificate" in one(unknown, "registry").cause
+        assert looked(known, "registry").findings == []
+        assert "10 min behind" in one(known, "clock").what
 
 
 def test_contracts_that_no_program_can_read_are_well(home: Path, tmp_path: Path) -> None:
