@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import typer
 from cryptography import x509
@@ -320,6 +321,25 @@ def test_two_supervisors_of_one_home_are_one(home: Path) -> None:
     pids = ", ".join(map(str, sorted(process.pid for process in both)))
     assert f"2 supervisors of one home (pids {pids})" in whats
     assert f"the supervisor (pid {both[1].pid}) is halted" in whats
+
+
+def test_who_waits_for_a_supervisor_is_taken_for_a_second_one(home: Path) -> None:
+    """A `crosstown up --detach` that still waits, and a wrapper as `uv run crosstown up` is one."""
+    sleeps = [sys.executable, "-c", "import time; time.sleep(60)", "crosstown", "up", "--home", str(home)]  # fmt: skip
+    calls = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])"]
+    started = [subprocess.Popen(one) for one in (
+        [*sleeps, "--detach"], [*sleeps, "-d"], [*calls, *sleeps],
+    )]  # fmt: skip
+    try:
+        wrapper = psutil.Process(started[-1].pid)
+        _until(lambda: any("time.sleep" in " ".join(one.cmdline()) for one in wrapper.children()))
+        (child,) = wrapper.children()
+        assert processes.look(Settings(home=home)).supervisors == [child.pid]
+        child.kill()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
 
 
 def _until(true: object) -> None:
