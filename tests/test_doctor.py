@@ -104,6 +104,22 @@ def test_stranger_on_our_port_is_not_named(home: Path) -> None:
     assert looked(Settings(home=home), "ports").findings == []
 
 
+def test_our_own_ports_are_a_strangers_where_nobody_may_be_asked_who_listens(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: object) -> None:
+        raise psutil.AccessDenied
+
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        (home / "kafka").mkdir()
+        (home / "kafka" / "broker.json").write_text(
+            json.dumps({"port": ours.getsockname()[1], "controller": 1})
+        )
+        assert looked(Settings(home=home), "ports").findings
+        monkeypatch.setattr(psutil, "net_connections", denied)
+        assert looked(Settings(home=home), "ports").findings == []
+
+
 @contextmanager
 def small_disk(folder: Path, options: str) -> Iterator[Path]:
     """A disk of its own in memory; a loud skip where only an administrator may have one."""
