@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
 import psutil  # type: ignore[import-untyped]
 import pytest
@@ -36,7 +37,7 @@ from secured import make_secrets
 from crosstown import doctor
 from crosstown.cli import app
 from crosstown.contracts.repository import shipped
-from crosstown.doctor import clock, java, kept, processes
+from crosstown.doctor import clock, disk, java, kept, processes
 from crosstown.doctor.examination import CHECKS, Check, Report, examine
 from crosstown.doctor.finding import Finding, Severity
 from crosstown.embedded.jars import locked
@@ -160,6 +161,26 @@ def test_disk_without_room_for_files_or_closed_is_not_seen(home: Path) -> None:
         found = one(Settings(home=home), "disk")
         assert found.what == f"nothing can be written into {home}"
         assert "Read-only" in found.cause
+
+
+def test_disk_of_a_system_without_statvfs_is_not_seen(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows, as far as it can be had here."""
+    (home / "logs").mkdir()
+    (home / "logs" / "intake.log").write_bytes(b"x" * 5_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: (10**11, 10**10, 9 * 10**10))
+    monkeypatch.delattr(os, "statvfs")
+    (seen,) = disk.look(Settings(home=home))
+    assert seen == disk.Disk(home, 10**11, 9 * 10**10, -1, 0)
+
+    def about(file: str) -> SimpleNamespace:
+        found = Path(file).stat()
+        return SimpleNamespace(st_mode=found.st_mode, st_size=found.st_size)
+
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "lstat", about)
+        assert disk._size(home, time.monotonic() + 10) == 5_000
 
 
 def test_missing_java_looks_like_a_slow_kafka(home: Path, tmp_path: Path) -> None:
