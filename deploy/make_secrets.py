@@ -18,6 +18,7 @@ import datetime as dt
 import ipaddress
 import json
 import os
+import re
 import secrets
 import sys
 import uuid
@@ -37,9 +38,14 @@ PASSWORDS: Final = ("operator", "registry", "postgres", "grafana", "erasure", "a
 
 
 def write(file: Path, data: bytes, mode: int = 0o600) -> None:
-    """Put a new file there, readable by its owner only from its first byte on."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
+    """Put a file there, whole or not at all, readable by its owner only from its first byte on."""
+    part = file.with_name(f"{file.name}.part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as out:
         out.write(data)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
 
 
 def builder(name: str, days: int, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
@@ -71,15 +77,26 @@ def pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     )
 
 
+def authority_key(file: Path) -> ec.EllipticCurvePrivateKey:
+    """The authority's key, made at the first call."""
+    if not file.exists():
+        write(file, pem(ec.generate_private_key(ec.SECP256R1())))
+    key = serialization.load_pem_private_key(file.read_bytes(), None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"{file} isn't of this script's making")
+    return key
+
+
 def authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    """The installation's own authority, made at the first call."""
+    """The installation's own authority, made at the first call; a key that was left alone is taken."""
     cert_file, key_file = folder / "ca.pem", folder / "ca.key"
     if cert_file.exists():
-        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TypeError(f"{key_file} isn't of this script's making")
-        return x509.load_pem_x509_certificate(cert_file.read_bytes()), key
-    key = ec.generate_private_key(ec.SECP256R1())
+        if not key_file.exists():
+            raise SystemExit(
+                f"{key_file} is elsewhere: put it there for as long as certificates are made"
+            )
+        return x509.load_pem_x509_certificate(cert_file.read_bytes()), authority_key(key_file)
+    key = authority_key(key_file)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Crosstown")])
     cert = (
         builder("Crosstown", 10 * DAYS, key.public_key())
@@ -89,7 +106,6 @@ def authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKe
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write(key_file, pem(key))
     write(cert_file, cert.public_bytes(serialization.Encoding.PEM), 0o644)
     return cert, key
 
@@ -125,13 +141,19 @@ def certificate(folder: Path, said: str) -> None:
     )
     chain = cert.public_bytes(serialization.Encoding.PEM)
     for ending, data in (("key", pem(key)), ("crt", chain), ("pem", pem(key) + chain)):
-        (folder / f"{name}.{ending}").unlink(missing_ok=True)
         write(folder / f"{name}.{ending}", data)
 
 
 def said(folder: Path, name: str) -> str:
-    """A password that was made before."""
-    return (folder / f"{name}.secret").read_text("ascii")
+    """A password that was made before; ends the script where it isn't whole."""
+    file = folder / f"{name}.secret"
+    found = file.read_bytes().decode("ascii", "replace")
+    if not re.fullmatch("[0-9a-f]{64}", found):
+        raise SystemExit(
+            f"{file} doesn't hold 64 hex digits alone: a full disk may have cut it short. Put back a copy of"
+            " it, or remove it where nothing uses it yet, and call this again"
+        )
+    return found
 
 
 def environment(folder: Path) -> str:
@@ -177,7 +199,6 @@ def main() -> int:
         ("postgres", f"POSTGRES_PASSWORD={said(folder, 'postgres')}\n"),
         ("grafana", f"GF_SECURITY_ADMIN_PASSWORD={said(folder, 'grafana')}\n"),
     ):
-        (folder / f"{name}.env").unlink(missing_ok=True)
         write(folder / f"{name}.env", text.encode())
     for file in sorted(set(folder.iterdir()) - before):
         print(file)

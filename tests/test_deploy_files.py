@@ -16,6 +16,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from secured import COMPOSE, DEPLOY, make_secrets
 
 from crosstown.settings import Settings
@@ -185,3 +186,57 @@ def test_secrets_are_made_anew_or_read_by_all(secrets: Path) -> None:
     for file in secrets.iterdir():
         mode = stat.S_IMODE(file.stat().st_mode)
         assert mode == (0o644 if file.name == "ca.pem" else 0o600), file
+
+
+def without_room(folder: Path) -> None:
+    """Make secrets where no byte can be written."""
+    script = f'ulimit -f 0; exec "{sys.executable}" "{DEPLOY}/make_secrets.py" "{folder}" registry'
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=60)  # fmt: skip
+    assert done.returncode != 0
+    assert "File too large" in done.stderr
+
+
+def test_full_disk_leaves_an_empty_secret_for_ever(tmp_path: Path) -> None:
+    without_room(tmp_path)
+    make_secrets(tmp_path, "registry")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert not [name for name, data in before.items() if not data or name.endswith(".part")]
+    for file in (*tmp_path.glob("*.secret"), *tmp_path.glob("*.env")):
+        file.unlink()
+    without_room(tmp_path)
+    make_secrets(tmp_path, "registry")
+    assert {file.name for file in tmp_path.iterdir()} == set(before)
+    for file in tmp_path.glob("*.secret"):
+        assert len(bytes.fromhex(file.read_text("ascii"))) == 32, file
+
+
+@pytest.mark.parametrize("left", ["", "c0ffee", "0" * 63 + "\n"])
+def test_what_a_full_disk_left_of_a_secret_is_taken_for_one(tmp_path: Path, left: str) -> None:
+    make_secrets(tmp_path, "registry")
+    env = (tmp_path / "crosstown.env").read_bytes()
+    (tmp_path / "erasure.secret").write_text(left, "ascii")
+    done = subprocess.run([sys.executable, DEPLOY / "make_secrets.py", tmp_path, "registry"],
+                          capture_output=True, text=True, check=False, timeout=60)  # fmt: skip
+    assert done.returncode == 1
+    assert "erasure.secret doesn't hold 64 hex digits alone" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "crosstown.env").read_bytes() == env
+
+
+def test_authority_that_has_only_its_key_is_never_finished(tmp_path: Path) -> None:
+    make_secrets(tmp_path, "registry")
+    key = (tmp_path / "ca.key").read_bytes()
+    for file in tmp_path.iterdir():
+        if file.name != "ca.key":
+            file.unlink()
+    make_secrets(tmp_path, "registry")
+    assert (tmp_path / "ca.key").read_bytes() == key
+    made, ca = (x509.load_pem_x509_certificate((tmp_path / name).read_bytes())
+                for name in ("registry.crt", "ca.pem"))  # fmt: skip
+    made.verify_directly_issued_by(ca)
+    whole = serialization.load_pem_private_key(key, None)
+    assert ca.public_key() == whole.public_key()
+    (tmp_path / "ca.key").unlink()  # kept elsewhere
+    with pytest.raises(subprocess.CalledProcessError):
+        make_secrets(tmp_path, "gateway")
+    assert not (tmp_path / "ca.key").exists(), "a second authority"

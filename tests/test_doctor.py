@@ -11,6 +11,7 @@ import shlex
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -19,7 +20,9 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 import typer
 from cryptography import x509
@@ -29,11 +32,12 @@ from cryptography.x509.oid import NameOID
 from installation import call
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
+from secured import make_secrets
 
 from crosstown import doctor
 from crosstown.cli import app
 from crosstown.contracts.repository import shipped
-from crosstown.doctor import clock, java, kept, processes
+from crosstown.doctor import clock, disk, java, kept, processes
 from crosstown.doctor.examination import CHECKS, Check, Report, examine
 from crosstown.doctor.finding import Finding, Severity
 from crosstown.embedded.jars import locked
@@ -101,6 +105,22 @@ def test_stranger_on_our_port_is_not_named(home: Path) -> None:
     assert looked(Settings(home=home), "ports").findings == []
 
 
+def test_our_own_ports_are_a_strangers_where_nobody_may_be_asked_who_listens(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(**_: object) -> None:
+        raise psutil.AccessDenied
+
+    with socket.create_server(("127.0.0.1", 0)) as ours:
+        (home / "kafka").mkdir()
+        (home / "kafka" / "broker.json").write_text(
+            json.dumps({"port": ours.getsockname()[1], "controller": 1})
+        )
+        assert looked(Settings(home=home), "ports").findings
+        monkeypatch.setattr(psutil, "net_connections", denied)
+        assert looked(Settings(home=home), "ports").findings == []
+
+
 @contextmanager
 def small_disk(folder: Path, options: str) -> Iterator[Path]:
     """A disk of its own in memory; a loud skip where only an administrator may have one."""
@@ -141,6 +161,26 @@ def test_disk_without_room_for_files_or_closed_is_not_seen(home: Path) -> None:
         found = one(Settings(home=home), "disk")
         assert found.what == f"nothing can be written into {home}"
         assert "Read-only" in found.cause
+
+
+def test_disk_of_a_system_without_statvfs_is_not_seen(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows, as far as it can be had here."""
+    (home / "logs").mkdir()
+    (home / "logs" / "intake.log").write_bytes(b"x" * 5_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: (10**11, 10**10, 9 * 10**10))
+    monkeypatch.delattr(os, "statvfs")
+    (seen,) = disk.look(Settings(home=home))
+    assert seen == disk.Disk(home, 10**11, 9 * 10**10, -1, 0)
+
+    def about(file: str) -> SimpleNamespace:
+        found = Path(file).stat()
+        return SimpleNamespace(st_mode=found.st_mode, st_size=found.st_size)
+
+    with monkeypatch.context() as windows:
+        windows.setattr(os, "lstat", about)
+        assert disk._size(home, time.monotonic() + 10) == 5_000
 
 
 def test_missing_java_looks_like_a_slow_kafka(home: Path, tmp_path: Path) -> None:
@@ -320,6 +360,25 @@ def test_two_supervisors_of_one_home_are_one(home: Path) -> None:
     assert f"the supervisor (pid {both[1].pid}) is halted" in whats
 
 
+def test_who_waits_for_a_supervisor_is_taken_for_a_second_one(home: Path) -> None:
+    """A `crosstown up --detach` that still waits, and a wrapper as `uv run crosstown up` is one."""
+    sleeps = [sys.executable, "-c", "import time; time.sleep(60)", "crosstown", "up", "--home", str(home)]  # fmt: skip
+    calls = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])"]
+    started = [subprocess.Popen(one) for one in (
+        [*sleeps, "--detach"], [*sleeps, "-d"], [*calls, *sleeps],
+    )]  # fmt: skip
+    try:
+        wrapper = psutil.Process(started[-1].pid)
+        _until(lambda: any("time.sleep" in " ".join(one.cmdline()) for one in wrapper.children()))
+        (child,) = wrapper.children()
+        assert processes.look(Settings(home=home)).supervisors == [child.pid]
+        child.kill()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
 def _until(true: object) -> None:
     deadline = time.monotonic() + 30
     assert callable(true)
@@ -346,8 +405,10 @@ def test_cluster_that_does_not_answer_is_a_stack_trace(home: Path) -> None:
 
 
 @contextmanager
-def answering(body: bytes, status: int = 200, off: float = 0) -> Iterator[str]:
-    """What answers like a registry whose clock is off by so many seconds."""
+def answering(
+    body: bytes, status: int = 200, off: float = 0, secrets: Path | None = None
+) -> Iterator[str]:
+    """What answers like a registry whose clock is off by so many seconds; `secrets` has its certificate."""
 
     class Handler(BaseHTTPRequestHandler):
         def date_time_string(self, timestamp: float | None = None) -> str:
@@ -363,8 +424,12 @@ def answering(body: bytes, status: int = 200, off: float = 0) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        if secrets:
+            tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            tls.load_cert_chain(secrets / "registry.crt", secrets / "registry.key")
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if secrets else ''}://127.0.0.1:{server.server_port}"
         server.shutdown()
 
 
@@ -413,6 +478,18 @@ def test_something_else_answers_as_a_registry(
 ) -> None:
     with answering(body, status) as url:
         assert said in one(Settings(home=home, bootstrap=NOWHERE, registry=url), "registry").cause
+
+
+def test_healthy_registry_with_a_certificate_of_our_own_authority_is_called_down(
+    home: Path, tmp_path: Path
+) -> None:
+    make_secrets(tmp_path / "secrets", "registry")
+    with answering(b"[]", off=600, secrets=tmp_path / "secrets") as url:
+        unknown = Settings(home=home, bootstrap=NOWHERE, registry=url)
+        known = unknown.model_copy(update={"ca": tmp_path / "secrets" / "ca.pem"})
+        assert "certificate" in one(unknown, "registry").cause
+        assert looked(known, "registry").findings == []
+        assert "10 min behind" in one(known, "clock").what
 
 
 def test_contracts_that_no_program_can_read_are_well(home: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity
 from crosstown.errors import Stop, Unavailable
 from crosstown.home import Endpoints, endpoints, shown
 from crosstown.settings import Settings
+from crosstown.tls import trusting
 
 PATIENCE: Final = 5.0
 """Seconds in which Kafka must answer."""
@@ -57,7 +58,8 @@ def look_at_registry(settings: Settings) -> Answer:
     url, own = shown(where.registry), not settings.registry
     login = at_registry(settings, where.registry)
     try:
-        answer = httpx.get(f"{where.registry.rstrip('/')}/subjects", timeout=PATIENCE, auth=login)
+        answer = httpx.get(f"{where.registry.rstrip('/')}/subjects", timeout=PATIENCE, auth=login,
+                           verify=trusting(settings.ca))  # fmt: skip
         if answer.status_code in (401, 403):
             return Answer(url, own, f"it answers {answer.status_code}", refused=True)
         if answer.status_code != 200:

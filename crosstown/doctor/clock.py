@@ -6,6 +6,7 @@ import email.utils
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import httpx
@@ -14,6 +15,7 @@ from crosstown.doctor.finding import OPERATIONS, Finding, Severity, length
 from crosstown.errors import CrosstownError
 from crosstown.home import Home, endpoints, shown
 from crosstown.settings import Settings
+from crosstown.tls import trusting
 
 OFF: Final = 5.0
 """Seconds that the registry's clock may differ from ours."""
@@ -40,7 +42,7 @@ def look(settings: Settings) -> Clock:
     home = Home(settings.home)
     try:
         url = endpoints(settings).registry
-        off = _off(url)
+        off = _off(url, settings.ca)
     except CrosstownError:
         url, off = "", None
     now = time.time()
@@ -55,11 +57,11 @@ def look(settings: Settings) -> Clock:
     return Clock(now, off, shown(url), future)
 
 
-def _off(url: str) -> float | None:
+def _off(url: str, ca: Path | None) -> float | None:
     """The registry's clock less ours in seconds, to a second; None where it doesn't say."""
     try:
         before = time.time()
-        answer = httpx.get(f"{url.rstrip('/')}/subjects", timeout=3)
+        answer = httpx.get(f"{url.rstrip('/')}/subjects", timeout=3, verify=trusting(ca))
         middle = (before + time.time()) / 2
         return email.utils.parsedate_to_datetime(answer.headers["Date"]).timestamp() + 0.5 - middle
     except (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError, TypeError):

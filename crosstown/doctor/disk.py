@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -26,7 +27,7 @@ PATIENCE: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A folder's disk in bytes; `files` is how many more it can hold, -1 where it has no such limit.
+    """A folder's disk in bytes; `files` is how many more it can hold, -1 where no limit is known.
 
     `error` is what the system says (an errno) when a few bytes are written there, 0 if nothing.
     """
@@ -51,15 +52,21 @@ def look(settings: Settings) -> list[Disk]:
 
 
 def _disk(folder: Path, home: Home) -> Disk:
-    about = os.statvfs(folder)
-    total, free = about.f_blocks * about.f_frsize, about.f_bavail * about.f_frsize
-    disk = Disk(folder, total, free, about.f_favail if about.f_files else -1, _written(folder))
+    total, _, free = shutil.disk_usage(folder)
+    disk = Disk(folder, total, free, _files(folder), _written(folder))
     if not _low(disk):
         return disk
     deadline = time.monotonic() + PATIENCE
     taken = [(one.name, _size(one, deadline)) for one in (home.broker, home.logs, home.state)]
     ordered = sorted(taken, key=lambda one: -one[1])
     return Disk(folder, total, free, disk.files, disk.error, ordered)
+
+
+def _files(folder: Path) -> int:
+    if not hasattr(os, "statvfs"):  # Windows
+        return -1
+    about = os.statvfs(folder)
+    return about.f_favail if about.f_files else -1
 
 
 def _written(folder: Path) -> int:
@@ -85,7 +92,8 @@ def _size(folder: Path, deadline: float) -> int:
             break
         for name in files:
             try:
-                total += os.lstat(f"{where}/{name}").st_blocks * 512
+                about = os.lstat(f"{where}/{name}")
+                total += about.st_blocks * 512 if hasattr(about, "st_blocks") else about.st_size
             except OSError:  # it was just deleted
                 continue
     return total

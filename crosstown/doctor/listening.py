@@ -28,9 +28,11 @@ class Taken:
 
 
 def look(settings: Settings) -> list[Taken]:
-    """The ports of this home's broker, registry and gateway that strangers have."""
+    """The ports of this home's broker, registry and gateway that strangers have, where that can be told."""
     wanted = _wanted(settings)
     listeners = _listeners()
+    if listeners is None:
+        return []
     ours = {process.pid for process in living.marked(settings.home)}
     up = living.found((Home(settings.home).up() or {}).get("supervisor"))
     if up is not None:
@@ -60,11 +62,12 @@ def _wanted(settings: Settings) -> dict[int, tuple[str, bool]]:
     return {port: what for port, what in wanted.items() if 0 < port < 65_536}
 
 
-def _listeners() -> Mapping[int, int | None]:
+def _listeners() -> Mapping[int, int | None] | None:
+    """Who listens on which port; None where that isn't said."""
     try:
         found = psutil.net_connections(kind="tcp")
     except psutil.Error:  # another system asks for an administrator
-        return {}
+        return None
     return {one.laddr.port: one.pid for one in found if one.status == psutil.CONN_LISTEN}
 
 

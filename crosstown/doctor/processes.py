@@ -87,19 +87,20 @@ def _module(command: Sequence[str]) -> str:
 
 
 def _supervisors(home: Path) -> list[int]:
-    """All `crosstown up` of this home, whoever started them."""
-    found = []
+    """All `crosstown up` of this home, whoever started them; not what only waits for one of them."""
+    found: dict[int, int] = {}
     for process in psutil.process_iter():
         try:
             command = process.cmdline()
             is_up = "up" in command[1:] and any(
                 word == "crosstown.cli" or Path(word).name == "crosstown" for word in command
             )
-            if is_up and _home_of(process, command) == os.path.realpath(home):
-                found.append(process.pid)
+            waits = not {"--detach", "-d"}.isdisjoint(command)
+            if is_up and not waits and _home_of(process, command) == os.path.realpath(home):
+                found[process.pid] = process.ppid()
         except (psutil.Error, OSError):  # it has just gone, or is another user's
             continue
-    return sorted(found)
+    return sorted(found.keys() - found.values())  # a parent is a wrapper: uv run, sudo
 
 
 def _home_of(process: psutil.Process, command: Sequence[str]) -> str:
