@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import io
 import json
 import os
 import sys
@@ -45,6 +46,13 @@ OutputOption = Annotated[
 
 out = Screen(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 err = Screen(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
+
+
+def any_text() -> None:
+    """Let standard output take whatever agencies write: UTF-8 but for a terminal, which has its own."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def settings(home: Path | None) -> Settings:
