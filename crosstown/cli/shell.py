@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, cast
 
 import typer
+from rich.text import Text
 
 from crosstown.cli.screen import Screen
 from crosstown.errors import CrosstownError, NotFound, Stop
@@ -127,16 +128,16 @@ def _code_of(error: BaseException) -> int:
 
 
 def _say(error: CrosstownError) -> None:
-    err.print(f"[bold red]crosstown:[/] {_plain(str(error))}")
+    _wrong(str(error))
     if isinstance(error, NotFound):
         for candidate in error.candidates:
-            err.print(f"  {_plain(candidate)}")
+            err.print(f"  {candidate}", markup=False)
     if error.mend:
-        err.print(f"  -> {_plain(error.mend)}")
+        err.print(f"  -> {error.mend}", markup=False)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+def _wrong(text: str) -> None:
+    err.print(Text.assemble(("crosstown:", "bold red"), " ", text))
 
 
 def _inner_fault(error: BaseException) -> int:
@@ -145,8 +146,6 @@ def _inner_fault(error: BaseException) -> int:
         "w", prefix=f"crosstown-fault-{stamp}-", suffix=".txt", delete=False, encoding="utf-8"
     ) as file:
         traceback.print_exception(error, file=file)
-    err.print(
-        f"[bold red]crosstown:[/] a fault of ours: {_plain(type(error).__name__)}: {_plain(str(error))}"
-    )
-    err.print(f"  -> what happened, for a bug report: {file.name}")
+    _wrong(f"a fault of ours: {type(error).__name__}: {error}")
+    err.print(f"  -> what happened, for a bug report: {file.name}", markup=False)
     return 1
