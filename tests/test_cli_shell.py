@@ -54,3 +54,11 @@ def test_what_is_in_brackets_is_left_out_of_an_error_or_breaks_it(
         assert error.mend in said
     if isinstance(error, NotFound):
         assert all(one in said for one in error.candidates)
+
+
+def test_fault_goes_unsaid_where_tmp_is_full(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert guarded(Failing(ValueError("the first one")), []) == 1
+    assert "ValueError: the first one" in capsys.readouterr().err

@@ -141,11 +141,16 @@ def _wrong(text: str) -> None:
 
 
 def _inner_fault(error: BaseException) -> int:
-    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
-    with tempfile.NamedTemporaryFile(
-        "w", prefix=f"crosstown-fault-{stamp}-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        traceback.print_exception(error, file=file)
     _wrong(f"a fault of ours: {type(error).__name__}: {error}")
-    err.print(f"  -> what happened, for a bug report: {file.name}", markup=False)
+    stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix=f"crosstown-fault-{stamp}-", suffix=".txt", delete=False,
+            encoding="utf-8", errors="backslashreplace",
+        ) as file:  # fmt: skip
+            traceback.print_exception(error, file=file)
+    except OSError as why:
+        err.print(f"  -> no file for a bug report can be written: {why.strerror}", markup=False)
+    else:
+        err.print(f"  -> what happened, for a bug report: {file.name}", markup=False)
     return 1
