@@ -9,7 +9,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from crosstown.cli.shell import guarded
+from crosstown.cli.shell import any_text, guarded
 
 COMMANDS: Final = {
     "demo": "crosstown.cli.demo",
@@ -94,4 +94,5 @@ def _root() -> None:
 
 def main() -> None:
     """The console script; ends the process with an exit code of docs/decisions/0004."""
+    any_text()
     sys.exit(guarded(typer.main.get_command(app), sys.argv[1:]))

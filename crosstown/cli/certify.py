@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from crosstown.cli import ending
 from crosstown.cli.shell import HomeOption, Output, OutputOption, err, out, print_json, settings
 from crosstown.errors import NotFound, Stop
 
@@ -65,6 +66,7 @@ def command(
         raise NotFound(f"{agency} has no contract in {folder}", candidates=_owners(folder),
                        mend="crosstown new contract FILE.csv, or --contracts FOLDER")  # fmt: skip
     began = time.monotonic()
+    ending.in_order()
     with _apart(folder, given.sources or folder / "sources") as ours:
         from crosstown.onboarding.certifying import Certifying
 

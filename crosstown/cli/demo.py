@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from crosstown.cli import ending
 from crosstown.cli.shell import err, out, settings
 from crosstown.home import Endpoints, Home
 from crosstown.settings import Settings
@@ -54,6 +55,8 @@ def command(
     for file in files:
         out.print(f"   {file.name:32} {_columns(file)}", style="dim", markup=False)
     _step(f"2. Kafka, a schema registry and {len(PROGRAMS)} programs start")
+    if not (keep or ran):
+        ending.in_order()
     try:
         with err.status("starting (the first time, Kafka is fetched: about a minute)"):
             now = detached.start(chosen)

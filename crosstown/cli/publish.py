@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import sys
 from contextlib import contextmanager
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -79,6 +81,7 @@ def command(
     given = settings(home)
     repository = Repository.of(given)
     told = _moment(known_at)
+    files = expanded(files, windows=sys.platform == "win32")
     inputs = [file for file in files if not file.name.endswith(tuple(_NOT_EXPORTS))]
     for file in set(files) - set(inputs):
         what = next(what for end, what in _NOT_EXPORTS.items() if file.name.endswith(end))
@@ -92,6 +95,17 @@ def command(
         _preview(given, repository, make, inputs, told, output, expected)
     else:
         _publish(given, repository, make, inputs, told, rejects, output, expected)
+
+
+def expanded(files: Sequence[Path], *, windows: bool) -> list[Path]:
+    """The files; Windows' shells leave a pattern as it is, so there those it fits, sorted, if any."""
+    if not windows:
+        return list(files)
+    return [one for file in files for one in ([] if file.exists() else _fitting(file)) or [file]]
+
+
+def _fitting(pattern: Path) -> list[Path]:
+    return sorted(map(Path, glob(str(pattern))))  # noqa: PTH207 - from any root, in any part
 
 
 _NOT_EXPORTS: Final = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import io
 import json
 import os
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, cast
 
 import typer
+from rich.text import Text
 
 from crosstown.cli.screen import Screen
 from crosstown.errors import CrosstownError, NotFound, Stop
@@ -45,6 +47,13 @@ OutputOption = Annotated[
 
 out = Screen(highlight=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 err = Screen(stderr=True, highlight=False, emoji=False, soft_wrap=not sys.stderr.isatty())
+
+
+def any_text() -> None:
+    """Let standard output take whatever agencies write: UTF-8 but for a terminal, which has its own."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding = None if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="backslashreplace")
 
 
 def settings(home: Path | None) -> Settings:
@@ -119,26 +128,29 @@ def _code_of(error: BaseException) -> int:
 
 
 def _say(error: CrosstownError) -> None:
-    err.print(f"[bold red]crosstown:[/] {_plain(str(error))}")
+    _wrong(str(error))
     if isinstance(error, NotFound):
         for candidate in error.candidates:
-            err.print(f"  {_plain(candidate)}")
+            err.print(f"  {candidate}", markup=False)
     if error.mend:
-        err.print(f"  -> {_plain(error.mend)}")
+        err.print(f"  -> {error.mend}", markup=False)
 
 
-def _plain(text: str) -> str:
-    return text.replace("[", r"\[")
+def _wrong(text: str) -> None:
+    err.print(Text.assemble(("crosstown:", "bold red"), " ", text))
 
 
 def _inner_fault(error: BaseException) -> int:
+    _wrong(f"a fault of ours: {type(error).__name__}: {error}")
     stamp = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S")
-    with tempfile.NamedTemporaryFile(
-        "w", prefix=f"crosstown-fault-{stamp}-", suffix=".txt", delete=False, encoding="utf-8"
-    ) as file:
-        traceback.print_exception(error, file=file)
-    err.print(
-        f"[bold red]crosstown:[/] a fault of ours: {_plain(type(error).__name__)}: {_plain(str(error))}"
-    )
-    err.print(f"  -> what happened, for a bug report: {file.name}")
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", prefix=f"crosstown-fault-{stamp}-", suffix=".txt", delete=False,
+            encoding="utf-8", errors="backslashreplace",
+        ) as file:  # fmt: skip
+            traceback.print_exception(error, file=file)
+    except OSError as why:
+        err.print(f"  -> no file for a bug report can be written: {why.strerror}", markup=False)
+    else:
+        err.print(f"  -> what happened, for a bug report: {file.name}", markup=False)
     return 1

@@ -42,7 +42,7 @@ def command(
     if partitions is not None:
         given = given.model_copy(update={"partitions": partitions})
     if _runs_already(given) and not detach:
-        err.print(f"it runs already under {given.home}; see: crosstown status")
+        err.print(f"it runs already under {given.home}; see: crosstown status", markup=False)
         return
     (_in_background if detach else _in_foreground)(given, output)
 
@@ -108,7 +108,7 @@ def _in_foreground(given: Settings, output: Output) -> None:
         try:
             one.run()
         except RunsAlready as error:
-            err.print(str(error))
+            err.print(str(error), markup=False)
     if ctrl_c.is_set():
         raise KeyboardInterrupt
 

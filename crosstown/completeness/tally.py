@@ -93,6 +93,7 @@ class Tally:
     ) -> Count:
         """All of it as the source's count, with what was found beside it."""
         manifest = self.expected.manifest
+        file = file.encode("utf-8", "backslashreplace").decode()  # its name may be no text
         return Count(
             agency=agency, contract=contract, day=manifest.day.isoformat() if manifest.day else day,
             counted=manifest.rows, how=self.expected.how, file=file, read=self.rows,

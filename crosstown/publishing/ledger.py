@@ -10,6 +10,7 @@ deletes it only publishes everything again, which changes no case.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -76,6 +77,15 @@ class Heard:
         return counts == content and known_at > since
 
 
+def _kept(file: Path) -> str | bytes:
+    """A path as SQLite can keep it: as text, or as its bytes where they are none in UTF-8."""
+    try:
+        str(file).encode()
+    except UnicodeEncodeError:
+        return os.fsencode(file)
+    return str(file)
+
+
 class Ledger:
     """The ledger in a file; a context manager. Several processes may use it at once."""
 
@@ -130,12 +140,13 @@ class Ledger:
     def wrote_rejects(self, file: Path) -> None:
         """Remember where rejects were written, so that an erased record's can be taken out."""
         with self._writing():
-            self._db.execute("INSERT OR IGNORE INTO rejects VALUES (?)", (str(file.absolute()),))
+            self._db.execute("INSERT OR IGNORE INTO rejects VALUES (?)", (_kept(file.absolute()),))
 
     def reject_files(self) -> list[Path]:
         """Every file into which this home ever wrote rejects."""
         return [
-            Path(file) for (file,) in self._db.execute("SELECT file FROM rejects ORDER BY file")
+            Path(os.fsdecode(file))
+            for (file,) in self._db.execute("SELECT file FROM rejects ORDER BY file")
         ]
 
     def forget(self, record: str) -> int:

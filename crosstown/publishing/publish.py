@@ -19,7 +19,7 @@ from crosstown.errors import Refused, Stop, Unavailable
 from crosstown.home import Endpoints, Home
 from crosstown.moments import day_of
 from crosstown.publishing.ledger import Ledger
-from crosstown.publishing.rejects import Lines, Rejects, closed
+from crosstown.publishing.rejects import Lines, Rejects, check_place, closed
 from crosstown.publishing.sending import PATIENCE, Sending
 from crosstown.settings import Settings
 from crosstown.source import Reject, Said, Source
@@ -106,10 +106,13 @@ def publish(
     Raises `Stop` before anything is sent, `NotAcknowledged` where the cluster doesn't answer.
     """
     said_when, known_at = known_at, check_call(files, known_at)
-    if rejects is not None and rejects in files:
+    if rejects is not None and any(_same(rejects, file) for file in files):
         raise Stop(f"{rejects} is one of the files to publish", mend="give --rejects another name")
     reports: list[FileReport] = []
     with Ledger(Home(settings.home).ledger) as ledger:
+        ours = set(ledger.reject_files())
+        for place in [rejects] if rejects is not None else map(_beside, files):
+            check_place(place, ours)
         naming = Naming(repository.agencies, ledger.names())
         source = make(naming)
         source.survey([file for file in files if str(file) != STDIN])
@@ -218,5 +221,17 @@ def _rejects_of_all(path: Path | None) -> Iterator[Rejects | None]:
 def _rejects_of(file: Path, common: Rejects | None) -> Rejects | nullcontext[Rejects]:
     if common is not None:
         return nullcontext(common)
+    return Rejects(_beside(file), several=False)
+
+
+def _beside(file: Path) -> Path:
     name = "stdin" if str(file) == STDIN else file.name
-    return Rejects(file.with_name(f"{name}.rejects.csv"), several=False)
+    return file.with_name(f"{name}.rejects.csv")
+
+
+def _same(one: Path, file: Path) -> bool:
+    """Whether both are one file that is there, however they are spelt."""
+    try:
+        return str(file) != STDIN and one.samefile(file)
+    except OSError:
+        return False

@@ -8,15 +8,46 @@ from __future__ import annotations
 
 import contextlib
 import csv
+from collections.abc import Collection
 from pathlib import Path
+from stat import S_ISREG
 from types import TracebackType
-from typing import Any, BinaryIO, Self, TextIO
+from typing import Any, BinaryIO, Final, Self, TextIO
 
+from crosstown.errors import Stop
 from crosstown.screen.screening import clean
 from crosstown.source import Reject
 
+COLUMNS: Final = ("row", "column", "reason", "raw")
 RAW = 10_000
 """Characters of a row that are kept."""
+
+
+def check_place(path: Path, ours: Collection[Path]) -> None:
+    """`Stop` where rejects would take the place of a file that holds none and isn't one of `ours`."""
+    for place in (path, _part(path)):
+        if path.absolute() not in ours and _is_somebodys(place):
+            raise Stop(f"{place} is there and doesn't begin as rejects do; nothing was sent",
+                       mend="move it away, or give --rejects another name")  # fmt: skip
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(path.name + ".part")
+
+
+def _is_somebodys(file: Path) -> bool:
+    """Whether something is there that is neither empty nor rejects; what can't be read may be that."""
+    try:
+        if not S_ISREG(file.stat().st_mode):
+            return True
+    except OSError:  # nothing is there, or nothing can be put there: writing says why
+        return False
+    head = ",".join(COLUMNS).encode()
+    try:
+        with file.open("rb") as stream:
+            return stream.read(len(head)) not in (b"", head)
+    except OSError:
+        return True
 
 
 def closed(reject: Reject) -> Reject:
@@ -55,7 +86,7 @@ class Rejects:
         self.path = path
         self.count = 0
         self.problem = ""
-        self._part = path.with_name(path.name + ".part")
+        self._part = _part(path)
         self._several = several
         self._stream: TextIO | None = None
         self._writer: Any = None
@@ -72,7 +103,7 @@ class Rejects:
             if self._stream is None:
                 self._stream = self._part.open("w", encoding="utf-8", newline="")
                 self._writer = csv.writer(self._stream)
-                self._row("row", "column", "reason", "raw", "file")
+                self._row(*COLUMNS, "file")
             self._row(str(reject.row), reject.column, reject.reason, reject.raw, str(file))
         except OSError as error:
             self.problem = f"{self.path}: {error.strerror}"
