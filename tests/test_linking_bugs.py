@@ -62,6 +62,12 @@ BUGS: dict[str, Sown] = {
 }  # fmt: skip
 
 
+def place(name: str, module: ModuleType) -> None:
+    """Where `from PACKAGE import NAME` finds it."""
+    package, _, own = name.rpartition(".")
+    setattr(sys.modules[package], own, module)
+
+
 @pytest.fixture
 def sown(request: pytest.FixtureRequest) -> Iterator[None]:
     """The rule's modules with one bug in one of them, for as long as the test runs."""
@@ -78,13 +84,13 @@ def sown(request: pytest.FixtureRequest) -> Iterator[None]:
             assert spec is not None
             sys.modules[name] = copy = module_from_spec(spec)
             exec(compile(source, module.__file__, "exec"), copy.__dict__)  # noqa: S102 - our own
-            setattr(sys.modules["crosstown"], name.rpartition(".")[2], copy)
+            place(name, copy)
         setattr(test_linking, "City", sys.modules["crosstown.cases.cases"].City)  # noqa: B010
         yield
     finally:
         sys.modules.update(names)
         for name, module in names.items():
-            setattr(sys.modules["crosstown"], name.rpartition(".")[2], module)
+            place(name, module)
         setattr(test_linking, "City", cases.City)  # noqa: B010
 
 
