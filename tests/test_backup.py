@@ -14,9 +14,12 @@ import pytest
 from installation import call
 from jsonschema import Draft202012Validator
 
+from crosstown.avro.json_body import JsonBody
+from crosstown.contracts.repository import Repository
 from crosstown.errors import Refused, Stop
 from crosstown.gateway.keys import KeyFile
 from crosstown.keeping.backup import MANIFEST, back_up, restore, verify
+from crosstown.keeping.kept_words import _is_ours
 from crosstown.processes.living import mark
 from crosstown.processes.lock import Lock
 
@@ -172,3 +175,13 @@ def _archive(file: Path, members: dict[str, bytes]) -> None:
             one = tarfile.TarInfo(name)
             one.size = len(body)
             tar.addfile(one, io.BytesIO(body))
+
+
+def test_an_event_of_an_agencys_own_is_taken_for_a_note_of_its_staff() -> None:
+    """`note` isn't reserved: what isn't a note of ours would keep a restored home from starting."""
+    notes = JsonBody(Repository.load().contracts["any/notes"].schema)
+    ours = {"agency": "riverton-311", "record": "riverton-311/note/1", "about": "riverton-311/request/1",
+            "occurred_at": "2025-01-14T18:30:00Z", "jurisdiction": "us-xx-riverton", "text": "on Monday", "by": "desk 4"}  # fmt: skip
+    theirs = {"agency": "riverton-tenants", "record": "riverton-tenants/contact/1", "type": "note"}
+    assert [_is_ours("note", one, notes) for one in (ours, theirs)] == [True, False]
+    assert _is_ours("link.apart", theirs, notes)

@@ -314,3 +314,21 @@ def _env(feed: Feed) -> dict[str, str]:
     import os
 
     return {**os.environ, **feed.env}
+
+
+def test_a_feed_that_was_quiet_for_a_month_fails_each_night(
+    where: tuple[Settings, Endpoints], home: Path, tmp_path: Path
+) -> None:
+    """Kafka holds none of it any more; where nothing is new nothing is written."""
+    feed = feed_of("batch-quiet", home, *where)
+    feed.accept()
+    feed.report(3)
+    assert run(feed, tmp_path) is not None
+    admin = AdminClient(kafka.client(*where))
+    (future,) = admin.delete_records([TopicPartition(feed.agreement.topic, 0, -1)]).values()
+    future.result(30)
+    assert run(feed, tmp_path) is None
+    feed.report(1)
+    again = run(feed, tmp_path)
+    assert again is not None
+    assert (again.after, again.first, again.last) == (3, 4, 4)

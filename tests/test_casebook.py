@@ -610,3 +610,16 @@ def test_database_goes_away_and_what_came_meanwhile_is_lost(
             assert "Traceback" not in file.read_text("utf-8"), file.name
     finally:
         ask("down")
+
+
+def test_a_ref_that_was_corrected_away_is_still_shown(make: Make) -> None:
+    settings = make()
+    book = writer(settings)
+    odd = 'b/r/"1\\2"'
+    for n, refs in enumerate((("b/r/WRONG", odd), ("b/r/RIGHT", odd))):
+        book.apply([Row("accepted", 0, n, *accepted(said(600, known=n + 1, refs=refs)))])
+    book.close()
+    lookup = Lookup(settings)
+    found = [row[0] for _, row in list(lookup.sql("select ref from event_refs"))[1:]]
+    lookup.close()
+    assert sorted(found) == sorted([odd, "b/r/RIGHT"])

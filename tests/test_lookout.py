@@ -339,3 +339,26 @@ def test_a_program_that_commits_nothing_is_not_noticed_or_one_without_work_is(
     assert look(end, newest, 10 * PATIENCE) == 0
     assert look(end, newest, 12 * PATIENCE) == 2 * PATIENCE
     reader.close()
+
+
+def test_a_broker_that_did_not_answer_once_hides_a_frozen_partition(
+    kafka: tuple[Settings, Endpoints],
+) -> None:
+    settings, where = kafka
+    topic = "events.millbrook-311.frozen"
+    admin = AdminClient(clients.client(settings, where))
+    clients.ensure_topics(admin, [clients.Topic(topic, 1, clients.EVENTS)])
+    publish(settings, where, topic)
+    nowhere = clients.consumer(settings, Endpoints("127.0.0.1:9", ""), group_id="lookout")
+    deaf = Consumer({**nowhere, "log_level": 0})
+    reader = Consumer(
+        clients.consumer(settings, where, group_id="lookout", enable_partition_eof=True)
+    )
+    still = StandingStill(deaf)
+    places = {"intake": {(topic, 0): 0}}, {(topic, 0): 1}
+    assert still.look(*places, 0)["intake", topic, "0"] == 0
+    assert still.look(*places, PATIENCE + 10)["intake", topic, "0"] == PATIENCE + 10
+    still._reader = reader
+    assert still.look(*places, PATIENCE + 20)["intake", topic, "0"] == PATIENCE + 20
+    deaf.close()
+    reader.close()
