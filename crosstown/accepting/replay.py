@@ -54,7 +54,8 @@ def letters(
 ) -> Iterator[Letter]:
     """The dead letters that stand and are wanted, in the order in which they were written.
 
-    `since`: only those written at that time or later, microseconds UTC. What isn't one (somebody else's bytes under that topic) is left out. Read twice: a later tombstone
+    `since`: only those written at that time or later, microseconds UTC. What isn't one (somebody
+    else's bytes under that topic) is left out. Read twice: a later tombstone
     takes a letter away.
     """
     admin = kafka.wait_for_broker(settings, endpoints, 10)

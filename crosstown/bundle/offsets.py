@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, TopicPartition
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from crosstown.backbone import kafka
+from crosstown.backbone.offsets_of import offsets_of
 from crosstown.backbone.read_by import read_by
 from crosstown.home import Endpoints, endpoints
 from crosstown.settings import Settings
@@ -48,14 +49,7 @@ def _partition(about: Any, first: int | None, last: int | None) -> dict[str, Any
 
 
 def _ends(admin: AdminClient, parts: list[tuple[str, int]], spec: OffsetSpec) -> Ends:
-    asked = {TopicPartition(*one): spec for one in parts}
-    found: Ends = {}
-    for at, answer in admin.list_offsets(asked, request_timeout=PATIENCE).items() if asked else ():
-        try:
-            found[at.topic, at.partition] = answer.result().offset
-        except KafkaException:  # it has no leader, or has just been deleted
-            continue
-    return found
+    return {tp: at.offset for tp, at in offsets_of(admin, parts, spec, PATIENCE).items()}
 
 
 def _groups(

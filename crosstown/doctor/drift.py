@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from crosstown.contracts.repository import Repository
-from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity, few
+from crosstown.doctor.finding import KAFKA, OPERATIONS, Finding, Severity, asked, few
 from crosstown.home import endpoints
 from crosstown.lookout.terms import whom
+from crosstown.pausing.pauses import agency_of
 from crosstown.provisioning.cluster import planned
 from crosstown.provisioning.plan import Change
 from crosstown.settings import Settings
@@ -124,14 +124,12 @@ def judge(seen: Differences) -> Iterator[Finding]:
 def _agency(change: Change) -> str:
     if change.kind in ("acl", "user", "quota"):
         return change.name
-    found = re.match(r"events\.([a-z0-9-]+)\.", change.name)
-    return found[1] if found else ""
+    return agency_of(change.name)
 
 
 def _whose(seen: Differences, agency: str) -> str:
     if agency:
-        at = seen.contacts.get(agency, "")
-        return f"{agency} ({at})" if at and at != agency else agency
+        return asked(agency, seen.contacts)
     return OPERATIONS if seen.embedded else KAFKA
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -50,6 +50,12 @@ def few(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
     return ", ".join(names[:FEW]) + more
+
+
+def asked(agency: str, contacts: Mapping[str, str]) -> str:
+    """Whose it is where it's an agency's: its id, and whom to ask there."""
+    at = contacts.get(agency, "")
+    return f"{agency} ({at})" if at and at != agency else agency
 
 
 def size(count: float) -> str:

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from confluent_kafka import Consumer, IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from crosstown.accepting.replay import letters
 from crosstown.backbone import kafka
+from crosstown.backbone.offsets_of import offsets_of
 from crosstown.contracts.repository import Repository
 from crosstown.doctor.backbone import where_kafka_is
-from crosstown.doctor.finding import OPERATIONS, Finding, Severity, few, length
+from crosstown.doctor.finding import OPERATIONS, Finding, Severity, asked, few, length
 from crosstown.home import Endpoints
 from crosstown.lookout.terms import whom
 from crosstown.pausing.pauses import agency_of
@@ -30,7 +31,6 @@ MOST: Final = 20_000
 """Dead letters that are counted."""
 MANY: Final = 20
 """Dead letters of one topic in a day; more can't wait for long."""
-Offsets = dict[tuple[str, int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +94,14 @@ def look(settings: Settings) -> Flow:
 def _held(admin: AdminClient) -> dict[tuple[str, int], tuple[int, int]]:
     """Of partitions that can't be read to their end: up to where they can, and where they end."""
     topics = admin.list_topics(timeout=PATIENCE).topics
-    asked = [TopicPartition(name, p) for name, about in topics.items()
+    parts = [(name, p) for name, about in topics.items()
              if not name.startswith("__") for p in about.partitions]  # fmt: skip
-    readable = _ends(admin, asked, IsolationLevel.READ_COMMITTED)
-    written = _ends(admin, asked, IsolationLevel.READ_UNCOMMITTED)
-    return {tp: (at, written[tp]) for tp, at in readable.items() if at < written.get(tp, 0)}
-
-
-def _ends(admin: AdminClient, asked: list[TopicPartition], isolation: IsolationLevel) -> Offsets:
-    found: Offsets = {}
-    latest = OffsetSpec.latest()
-    answers = admin.list_offsets(
-        dict.fromkeys(asked, latest), request_timeout=PATIENCE, isolation_level=isolation
+    readable, written = (
+        offsets_of(admin, parts, OffsetSpec.latest(), PATIENCE, isolation_level=level)
+        for level in (IsolationLevel.READ_COMMITTED, IsolationLevel.READ_UNCOMMITTED)
     )
-    for tp, answer in answers.items() if asked else ():
-        try:
-            found[tp.topic, tp.partition] = answer.result().offset
-        except KafkaException:  # it has no leader: that is said elsewhere
-            continue
-    return found
+    return {tp: (at.offset, written[tp].offset) for tp, at in readable.items()
+            if tp in written and at.offset < written[tp].offset}  # fmt: skip
 
 
 def _by_topic(
@@ -151,9 +140,7 @@ def judge(flow: Flow) -> Iterator[Finding]:
 
 def _whose(flow: Flow, topic: str) -> str:
     agency = agency_of(topic)
-    if not agency:
-        return OPERATIONS
-    return f"{agency} ({flow.whom[agency]})" if agency in flow.whom else agency
+    return asked(agency, flow.whom) if agency else OPERATIONS
 
 
 def _held_back(flow: Flow, held: Held) -> Finding:

@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from crosstown.backbone import kafka
 from crosstown.backbone.generation import Generation
+from crosstown.backbone.read_by import read_by
 from crosstown.backbone.sweep import messages
 from crosstown.contracts.repository import Repository
 from crosstown.erasure.erasures import Erasures
@@ -129,14 +130,7 @@ class Elsewhere:
         """Cut the agencies' topics behind what is to go, once intake has read so far."""
         if not self._cut:
             return
-        reader = Consumer(
-            kafka.consumer(self._program.settings, self._program.endpoints, group_id="intake")
-        )
-        try:
-            places = [TopicPartition(*tp) for tp in self._cut]
-            read = {(t.topic, t.partition): t.offset for t in reader.committed(places, timeout=10)}
-        finally:
-            reader.close()
+        read = read_by(self._program.settings, self._program.endpoints, "intake", self._cut)
         ready = {tp: to for tp, to in self._cut.items() if read.get(tp, -1) >= to}
         wanted = [TopicPartition(*tp, to) for tp, to in ready.items()]
         for tp, future in admin.delete_records(wanted).items() if wanted else ():

@@ -10,16 +10,14 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import (
-    OFFSET_INVALID,
     Consumer,
     IsolationLevel,
-    KafkaException,
-    TopicPartition,
 )
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from crosstown import metrics
 from crosstown.backbone import generation, kafka
+from crosstown.backbone.offsets_of import offsets_of
 from crosstown.backbone.read_by import read_by
 from crosstown.contracts.repository import Repository
 from crosstown.home import Endpoints
@@ -90,7 +88,9 @@ class Cluster:
         told = {tp: found for tp in ends
                 if ends[tp] > 0 and (found := repository.for_topic(tp[0]))}  # fmt: skip
         newest: dict[tuple[str, ...], float] = {}
-        for tp, about in self._ask(told, OffsetSpec.max_timestamp()).items():
+        for tp, about in offsets_of(
+            self._admin, told, OffsetSpec.max_timestamp(), PATIENCE
+        ).items():
             contract, agency = told[tp]
             at = max(0.0, about.timestamp / 1000)
             newest[agency, contract.id] = max(at, newest.get((agency, contract.id), 0.0))
@@ -111,26 +111,10 @@ class Cluster:
         return {program: {**begun.get(program, {}), **at} for program, at in found.items()}
 
     def _ends(self, partitions: Iterable[tuple[str, int]], isolation: IsolationLevel) -> Offsets:
-        found = self._ask(partitions, OffsetSpec.latest(), isolation_level=isolation)
+        found = offsets_of(
+            self._admin, partitions, OffsetSpec.latest(), PATIENCE, isolation_level=isolation
+        )
         return {tp: about.offset for tp, about in found.items()}
-
-    def _ask(
-        self, partitions: Iterable[tuple[str, int]], spec: OffsetSpec, **more: Any
-    ) -> dict[tuple[str, int], Any]:
-        """What the brokers say of these partitions; one without an answer is left out."""
-        asked = {TopicPartition(*tp): spec for tp in partitions}
-        if not asked:
-            return {}
-        found = {}
-        answers = self._admin.list_offsets(asked, request_timeout=PATIENCE, **more)
-        for tp, answer in answers.items():
-            try:
-                about = answer.result()
-            except KafkaException:  # it has just been deleted, or has no leader
-                continue
-            if about.offset != OFFSET_INVALID:  # its leader doesn't answer, which is no error
-                found[tp.topic, tp.partition] = about
-        return found
 
 
 def copies(topics: Mapping[str, Any], silent: Collection[tuple[str, int]] = ()) -> None:
